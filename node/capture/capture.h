@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * capture - the thread that turns packets into sealed sketches, and the loop's side of the PAIR to it.
+ *
+ * The thread owns the source and the live tasks. Ownership moves by message: what the loop sends belongs to the
+ * thread, what the thread sends to the loop. Orders are taken in the sequence they were sent, and before packets that arrived
+ * after them. The thread seals by itself at each epoch's edge, and when asked to. A source that fails ends
+ * itself, not the thread: the reason comes with every later answer.
+ */
+#ifndef CAPTURE_CAPTURE_H
+#define CAPTURE_CAPTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "measure/filter.h"
+#include "measure/task.h"
+#include "source.h"
+#include "weft/error.h"
+
+enum capture_state { CAPTURE_IDLE, CAPTURE_RUNNING, CAPTURE_DONE, CAPTURE_FAILED };
+
+struct capture_figures {
+	enum capture_state state;
+	struct source_figures source;
+	uint64_t unreadable;	/* packets without a readable IP header */
+	struct error error;	/* why it failed */
+};
+
+/* From the thread: epochs that ended, or the answer to capture_seal. Ends with capture_report_destroy. */
+struct capture_report {
+	uint64_t token;		/* of capture_seal; 0 for an epoch's end */
+	int64_t epoch;		/* of all that is sealed here */
+	struct capture_figures figures;
+	struct capture_matched {
+		uint64_t task;
+		uint64_t packets;
+	} *matched;		/* one for each task */
+	size_t matched_count;
+	struct task_sealed *sealed;
+	size_t sealed_count;
+};
+
+struct capture;
+
+/* Starts the thread on a source. Takes source, also on failure. clock_offset_ms is added to the wall clock (tests). */
+struct capture *capture_start(struct source *source, int64_t clock_offset_ms, struct error *err);
+
+/* Stops the thread, waits for it, frees what it owned; NULL is fine. */
+void capture_stop(struct capture *capture);
+
+/* The loop's end of the PAIR (a zsock_t), to be polled; then capture_receive until it gives NULL. */
+void *capture_socket(struct capture *capture);
+struct capture_report *capture_receive(struct capture *capture);
+void capture_report_destroy(struct capture_report *report);
+
+/* Orders; each is carried out in turn. Those with a pointer take it. */
+int capture_add_task(struct capture *capture, struct task *task, struct error *err);
+int capture_remove_task(struct capture *capture, uint64_t task, struct error *err);
+int capture_add_counter(struct capture *capture, uint64_t task, uint64_t counter, const struct sketch_params *params,
+			struct error *err);
+int capture_remove_counter(struct capture *capture, uint64_t task, uint64_t counter, struct error *err);
+/* The fabric's own connections; copied. */
+int capture_set_fabric(struct capture *capture, const struct filter_fabric *fabric, struct error *err);
+/* Starts a source that waits; on a live one, or again: nothing. */
+int capture_start_source(struct capture *capture, struct error *err);
+/* Drains what is queued, seals, and reports with this token (not 0). */
+int capture_seal(struct capture *capture, uint64_t token, struct error *err);
+
+const char *capture_state_name(enum capture_state state);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * rules - the kernel's half of capture: Weft's own chains in the mangle table.
+ *
+ * WEFT-INPUT, WEFT-OUTPUT, WEFT-FORWARD hold the union of all filters, each rule with target NFQUEUE
+ * --queue-bypass; the jump to them is the last rule of the hook's chain, so that a host's own mangle rules
+ * are evaluated before the queue's ACCEPT ends the chain. Changes are one iptables-restore --noflush (and
+ * one ip6tables-restore) each: atomic. Programs are run without a shell, every text is printed from a value.
+ * What a filter says of one family only goes to that family's tables. Packets of the fabric itself
+ * and of loopback are left out by the first rules of each chain unless a filter includes them.
+ */
+#ifndef CAPTURE_RULES_H
+#define CAPTURE_RULES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "measure/filter.h"
+#include "weft/error.h"
+
+struct rules;
+
+/* Finds iptables and ip6tables; touches nothing yet. A host without ip6tables measures IPv4 only (rules_warning says so). */
+struct rules *rules_create(uint16_t queue, struct error *err);
+
+/* Removes what an earlier run left: jumps first, then chains. Only to be called once the queue is bound. */
+int rules_clean(struct rules *rules, struct error *err);
+
+/*
+ * Makes the kernel's rules equal to the union of the filters; count 0 removes jumps and chains. On failure the rules are
+ * as they were, as far as the kernel allows, and err carries the tool's own words.
+ */
+int rules_set(struct rules *rules, const struct filter *filters, size_t count, const struct filter_fabric *fabric,
+	      struct error *err);
+
+/* Moves each jump back to the end of its chain where other rules have appeared behind it, and puts back what was
+ * flushed. Sets *changed to whether anything had to be done. */
+int rules_mend(struct rules *rules, bool *changed, struct error *err);
+
+/* Packets that the queue rules have counted since rules_create, over all changes of the rules. */
+int rules_matched(struct rules *rules, uint64_t *packets, struct error *err);
+
+/* NULL, or a sentence about what cannot be measured here (no ip6tables). Belongs to rules. */
+const char *rules_warning(const struct rules *rules);
+
+/* Removes everything of Weft's and frees; NULL is fine. */
+void rules_destroy(struct rules *rules);
+
+#endif

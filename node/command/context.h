@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* context - what a verb can reach: this node's parts, made by node.c, and the few things done to several of them at once. */
+#ifndef COMMAND_CONTEXT_H
+#define COMMAND_CONTEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capture/capture.h"
+#include "capture/rules.h"
+#include "store.h"
+#include "tree/downstream.h"
+#include "tree/gather.h"
+#include "tree/upstream.h"
+#include "weft/log.h"
+#include "weft/topology.h"
+
+struct context {
+	const char *node;		/* this node's name */
+	const char *incarnation;	/* new at every start */
+	const char *state_dir;		/* NULL: nothing is kept over a restart */
+	const char *source_kind;
+	const struct log *log;
+	const struct topology *topology; /* listen endpoints; children are downstream's */
+	int64_t started_ms;		/* monotonic */
+	int64_t clock_offset_ms;
+	struct store *store;
+	struct capture *capture;	/* NULL when capture could not start */
+	struct capture_figures figures;	/* as reported last */
+	struct rules *rules;		/* NULL unless the source holds packets */
+	uint64_t rules_matched;		/* packets the kernel's rules counted, as read last */
+	struct upstream *upstream;
+	struct downstream *downstream;
+	struct gather_table *gathers;
+};
+
+int64_t context_wall_ms(const struct context *context);
+
+/* ERROR_CAPTURE_FAILED with the reason when this node cannot measure; 0 when it can. */
+int context_check_capture(const struct context *context, struct error *err);
+
+/* Makes the kernel's rules and the thread's knowledge of the fabric equal to the configuration. */
+int context_apply(struct context *context, struct error *err);
+
+/* Writes the configuration to the state directory, if there is one. */
+int context_save(const struct context *context, struct error *err);
+
+#endif

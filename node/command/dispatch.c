@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * dispatch - the life of a request at one node.
+ *
+ * Budget: with b ms left at arrival and a reserve r = max(5, b / 20), this node closes at b - r and its children get
+ * b - 2r, so that an answer is under way before whoever asked gives up.
+ */
+#include "dispatch.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tree/fanout.h"
+#include "verbs.h"
+
+struct dispatch {
+	struct context *context;
+	struct request *waiting;	/* for the capture thread, oldest first */
+	uint64_t tokens;
+};
+
+struct request {
+	struct dispatch *dispatch;
+	struct request *next;
+	struct upstream_peer *peer;
+	struct command command;
+	const struct verb *verb;
+	int64_t arrived_us;
+	struct gather *gather;
+	uint64_t token;		/* of the seal it waits for; 0: none */
+};
+
+struct dispatch *dispatch_create(struct context *context)
+{
+	struct dispatch *dispatch = zmalloc(sizeof *dispatch);
+
+	dispatch->context = context;
+	return dispatch;
+}
+
+static void request_destroy(struct request *request)
+{
+	upstream_peer_destroy(request->peer);
+	command_clear(&request->command);
+	free(request);
+}
+
+void dispatch_destroy(struct dispatch *dispatch)
+{
+	free(dispatch);
+}
+
+static const char *request_id(const struct request *request)
+{
+	const char *id = json_string_value(request->command.id);
+
+	return id ? id : "";
+}
+
+static void request_send_partial(struct request *request, const struct partial *partial)
+{
+	struct upstream *upstream = request->dispatch->context->upstream;
+	uint8_t *head = NULL, *body = NULL;
+	size_t head_len = 0, body_len = 0;
+	struct error why = {0};
+
+	if (partial_encode(partial, request_id(request), &head, &head_len, &body, &body_len, &why) < 0)
+		log_write(request->dispatch->context->log, LOG_LEVEL_ERROR, "%s: %s", request->command.type, why.text);
+	else
+		upstream_reply(upstream, request->peer, head, head_len, body, body_len);
+	free(head);
+	free(body);
+}
+
+static void request_send_text(struct request *request, char *text, size_t len)
+{
+	if (text)
+		upstream_reply(request->dispatch->context->upstream, request->peer, text, len, NULL, 0);
+	free(text);
+}
+
+static void request_refuse(struct request *request, const struct error *why)
+{
+	const struct context *context = request->dispatch->context;
+	struct partial partial;
+	size_t len;
+
+	log_write(context->log, LOG_LEVEL_DEBUG, "refused %s: %s",
+		  request->command.type ? request->command.type : "a frame", why->text);
+	if (request->command.wants_msgpack) {
+		partial_init(&partial, NULL);
+		partial.error = *why;
+		request_send_partial(request, &partial);
+		partial_clear(&partial);
+	} else {
+		char *text = reply_print_error(&request->command, why, &len);
+
+		request_send_text(request, text, len);
+	}
+	request_destroy(request);
+}
+
+static void request_answer(struct request *request, const struct partial *merged)
+{
+	struct reply reply = {0};
+	struct error why = {0};
+	char *text;
+	size_t len;
+
+	if (request->command.wants_msgpack) {
+		request_send_partial(request, merged);
+		return;
+	}
+	if (merged->node_count && request->verb->finish &&
+	    request->verb->finish(&request->command, merged, &reply, &why) < 0)
+		text = reply_print_error(&request->command, &why, &len);
+	else {
+		if (!reply.data && merged->document)
+			reply.data = json_incref(merged->document);
+		text = reply_print(&request->command, merged, &reply,
+				   (double)(zclock_usecs() - request->arrived_us) / 1000, &len);
+	}
+	reply_clear(&reply);
+	request_send_text(request, text, len);
+}
+
+static void dispatch_forget(struct dispatch *dispatch, const struct request *request)
+{
+	for (struct request **at = &dispatch->waiting; *at; at = &(*at)->next) {
+		if (*at == request) {
+			*at = request->next;
+			return;
+		}
+	}
+}
+
+static void on_gather_end(void *context, struct gather *gather)
+{
+	struct request *request = context;
+
+	dispatch_forget(request->dispatch, request);
+	request_answer(request, gather_partial(gather));
+	gather_destroy(gather);
+	request_destroy(request);
+}
+
+/* This node's half, into the accumulator; then nothing more holds the request here. */
+static void request_run(struct request *request)
+{
+	struct gather *gather = request->gather;
+	struct context *context = request->dispatch->context;
+	struct partial own;
+	struct error why = {0};
+
+	partial_init(&own, request->verb->merge);
+	if (request->verb->run(context, &request->command, &own, &why) < 0 ||
+	    partial_add_node(&own, context->node, &why) < 0) {
+		log_write(context->log, LOG_LEVEL_WARNING, "%s: %s", request->command.type, why.text);
+		partial_add_missing(gather_partial(gather), context->node, partial_why(why.code), 0, why.text);
+	} else {
+		partial_merge(gather_partial(gather), &own, context->node, NULL);
+	}
+	partial_clear(&own);
+	gather_release(gather);
+}
+
+static void request_open(struct request *request)
+{
+	struct dispatch *dispatch = request->dispatch;
+	struct context *context = dispatch->context;
+	int budget = request->command.timeout_ms, reserve = budget / 20 > 5 ? budget / 20 : 5;
+	struct request **last = &dispatch->waiting;
+	struct error why = {0};
+
+	request->gather = gather_open(context->gathers, request->verb->merge, context->node, budget - reserve, on_gather_end,
+				      request, &why);
+	if (!request->gather) {
+		request_refuse(request, &why);
+		return;
+	}
+	if (request->verb->scope == SCOPE_SUBTREE && !request->command.is_local)
+		fanout_send(request->gather, context->downstream, &request->command, context->node,
+			    budget - 2 * reserve);
+	if (!request->verb->needs_seal || !context->capture ||
+	    capture_seal(context->capture, dispatch->tokens + 1, &why) < 0) {
+		request_run(request);
+		return;
+	}
+	request->token = ++dispatch->tokens;
+	while (*last)
+		last = &(*last)->next;
+	*last = request;
+}
+
+static int request_check(struct request *request, struct error *err)
+{
+	struct context *context = request->dispatch->context;
+	struct command *command = &request->command;
+
+	request->verb = verb_find(command->type, err);
+	if (!request->verb)
+		return -1;
+	if (request->verb->role == ROLE_CONFIGURE && !request->peer->may_configure)
+		return error_set(err, ERROR_DENIED, "%s: not over loopback TCP without keys (use the node's ipc:// endpoint, "
+				 "or start it with --insecure)", command->type);
+	if (command_has_passed(command, context->node))
+		return error_set(err, ERROR_LOOP, "%s is above this link already: the tree has a loop (remove this leaf)",
+				 context->node);
+	return request->verb->check ? request->verb->check(context, command, err) : 0;
+}
+
+void dispatch_on_command(void *context, struct upstream_peer *peer, const void *bytes, size_t len)
+{
+	struct request *request = zmalloc(sizeof *request);
+	struct error why = {0};
+
+	request->dispatch = context;
+	request->peer = peer;
+	request->arrived_us = zclock_usecs();
+	if (command_parse(&request->command, bytes, len, &why) < 0 || request_check(request, &why) < 0)
+		request_refuse(request, &why);
+	else
+		request_open(request);
+}
+
+void dispatch_on_partial(void *context, struct link *link, const uint8_t *head, size_t head_len, const uint8_t *body,
+			 size_t body_len)
+{
+	struct dispatch *dispatch = context;
+
+	gather_take(dispatch->context->gathers, link, head, head_len, body, body_len);
+}
+
+void dispatch_on_lost(void *context, struct link *link)
+{
+	struct dispatch *dispatch = context;
+
+	gather_lose(dispatch->context->gathers, link);
+}
+
+static void dispatch_send(struct dispatch *dispatch, struct link *link, json_t *fields)
+{
+	struct command command = {.fields = fields, .is_first = true, .ttl = LIMIT_TTL};
+	struct error why = {0};
+	char *text = NULL;
+	size_t len;
+
+	if (command_encode_down(&command, dispatch->context->node, "sync", DEFAULT_TIMEOUT_MS, &text, &len, &why) < 0 ||
+	    link_send(link, text, len, &why) < 0)
+		log_write(dispatch->context->log, LOG_LEVEL_WARNING, "configuration for %s: %s", link_name(link), why.text);
+	free(text);
+}
+
+void dispatch_on_up(void *context, struct link *link)
+{
+	struct dispatch *dispatch = context;
+	json_t *commands = store_commands(dispatch->context->store), *fields;
+	size_t i;
+
+	json_array_foreach(commands, i, fields)
+		dispatch_send(dispatch, link, fields);
+	json_decref(commands);
+}
+
+/* All requests that wait for a seal up to this token; running one may end it, so each is taken off first. */
+static void dispatch_run_waiting(struct dispatch *dispatch, uint64_t token)
+{
+	while (dispatch->waiting && dispatch->waiting->token <= token) {
+		struct request *request = dispatch->waiting;
+
+		dispatch->waiting = request->next;
+		request_run(request);
+	}
+}
+
+void dispatch_on_report(struct dispatch *dispatch, struct capture_report *report)
+{
+	struct context *context = dispatch->context;
+	struct error why = {0};
+
+	if (report->figures.state == CAPTURE_FAILED && context->figures.state != CAPTURE_FAILED)
+		log_write(context->log, LOG_LEVEL_ERROR, "capture: %s", report->figures.error.text);
+	context->figures = report->figures;
+	if (store_take_report(context->store, report, &why) < 0)
+		log_write(context->log, LOG_LEVEL_ERROR, "epoch %lld: %s", (long long)report->epoch, why.text);
+	if (report->token)
+		dispatch_run_waiting(dispatch, report->token);
+	capture_report_destroy(report);
+}
+
+static int dispatch_do(struct dispatch *dispatch, json_t *fields, struct error *err)
+{
+	struct command command = {0};
+	const struct verb *verb;
+	struct partial own;
+	char *text = json_dumps(fields, JSON_COMPACT);
+	int result = -1;
+
+	if (text && command_parse(&command, text, strlen(text), err) == 0) {
+		command.is_first = false;
+		verb = verb_find(command.type, err);
+		partial_init(&own, verb ? verb->merge : NULL);
+		if (verb && (!verb->check || verb->check(dispatch->context, &command, err) == 0))
+			result = verb->run(dispatch->context, &command, &own, err);
+		partial_clear(&own);
+	}
+	command_clear(&command);
+	free(text);
+	return result;
+}
+
+int dispatch_restore(struct dispatch *dispatch, struct error *err)
+{
+	struct context *context = dispatch->context;
+	const char *state_dir = context->state_dir;
+	char path[4096];
+	json_error_t why;
+	json_t *state, *fields;
+	json_int_t next;
+	size_t i;
+	int result = 0;
+
+	if (!context->state_dir)
+		return 0;
+	snprintf(path, sizeof path, "%s/%s.json", context->state_dir, context->node);
+	if (access(path, F_OK) < 0)
+		return 0;
+	state = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+	if (!state)
+		return error_set(err, ERROR_BAD_REQUEST, "state %s: line %d: %s (remove the file to begin anew)", path, why.line,
+				 why.text);
+	context->state_dir = NULL; /* nothing is written back while it is read */
+	json_array_foreach(json_object_get(state, "commands"), i, fields) {
+		if (dispatch_do(dispatch, fields, err) < 0 && err->code != ERROR_CAPTURE_FAILED)
+			result = -1;
+	}
+	context->state_dir = state_dir;
+	next = json_integer_value(json_object_get(state, "next_id"));
+	if (next > 0 && (uint64_t)next > context->store->next_id)
+		context->store->next_id = (uint64_t)next;
+	json_decref(state);
+	return result;
+}

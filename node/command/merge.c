@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* merge - the kinds of mergeable answers. Documents come from other nodes: nothing in them is taken on trust. */
+#include "merge.h"
+
+#include "measure/epoch.h"
+#include "measure/sketch.h"
+
+static int merge_add(json_t *into, const char *name, const json_t *mine, const json_t *theirs, struct error *err)
+{
+	if (json_is_boolean(mine) && json_is_boolean(theirs))
+		return json_object_set_new(into, name, json_boolean(json_is_true(mine) && json_is_true(theirs)));
+	if (!json_is_integer(theirs) || json_integer_value(theirs) < 0 || (mine && !json_is_integer(mine)))
+		return error_set(err, ERROR_BAD_REQUEST, "partial: \"%s\" is not a count", name);
+	return json_object_set_new(into, name, json_integer(json_integer_value(mine) + json_integer_value(theirs)));
+}
+
+static int merge_sum_documents(json_t *into, const json_t *from, struct error *err)
+{
+	const char *name;
+	json_t *theirs;
+
+	json_object_foreach((json_t *)from, name, theirs) {
+		json_t *mine = json_object_get(into, name);
+
+		if (json_is_boolean(theirs) && !mine)
+			json_object_set(into, name, theirs);
+		else if (merge_add(into, name, mine, theirs, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int merge_list_documents(json_t *into, const json_t *from, struct error *err)
+{
+	const char *name;
+	json_t *theirs;
+
+	json_object_foreach((json_t *)from, name, theirs) {
+		json_t *mine = json_object_get(into, name);
+
+		if (!json_is_array(theirs) || (mine && !json_is_array(mine)))
+			return error_set(err, ERROR_BAD_REQUEST, "partial: \"%s\" is not a list", name);
+		if (mine)
+			json_array_extend(mine, theirs);
+		else
+			json_object_set(into, name, theirs);
+	}
+	return 0;
+}
+
+static int merge_encode_sketch(const void *state, uint8_t **bytes, size_t *len, struct error *err)
+{
+	return sketch_encode(state, bytes, len, err);
+}
+
+static void *merge_decode_sketch(const uint8_t *bytes, size_t len, struct error *err)
+{
+	return sketch_decode(bytes, len, EPOCH_SCALE, err);
+}
+
+static int merge_sketch(void *into, const void *from, struct error *err)
+{
+	return sketch_merge(into, from, err);
+}
+
+static void merge_destroy_sketch(void *state)
+{
+	sketch_destroy(state);
+}
+
+const struct partial_ops merge_nothing = {.kind = "none"};
+const struct partial_ops merge_sums = {.kind = "sums", .merge_document = merge_sum_documents};
+const struct partial_ops merge_lists = {.kind = "lists", .merge_document = merge_list_documents};
+const struct partial_ops merge_sketches = {
+	.kind = "sketch",
+	.encode = merge_encode_sketch,
+	.decode = merge_decode_sketch,
+	.merge = merge_sketch,
+	.merge_document = merge_sum_documents,
+	.destroy = merge_destroy_sketch,
+};

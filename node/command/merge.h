@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* merge - how the messages' partials combine: the few kinds that all rows of the table share. */
+#ifndef COMMAND_MERGE_H
+#define COMMAND_MERGE_H
+
+#include "weft/partial.h"
+
+extern const struct partial_ops merge_nothing;	/* who answered is all */
+extern const struct partial_ops merge_sums;	/* document: {name: number}, each the sum; "exact" only if all are */
+extern const struct partial_ops merge_lists;	/* document: {name: [...]}, each joined to the other */
+extern const struct partial_ops merge_sketches;	/* state: a struct sketch; document: sums */
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * store - the sketches and counters configured on this node, with what has been sealed of them. Belongs to the loop.
+ *
+ * Knows no wire and no capture: verbs change it, capture's reports fill it, queries read it.
+ */
+#ifndef COMMAND_STORE_H
+#define COMMAND_STORE_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "capture/capture.h"
+#include "measure/epoch.h"
+#include "measure/filter.h"
+#include "measure/sketch.h"
+#include "weft/error.h"
+#include "weft/limits.h"
+
+#define DEFAULT_HITTER_THRESHOLD 0.1
+
+struct store_counter {
+	uint64_t number;		/* the capture thread's name for it */
+	struct sketch_params params;
+	double threshold;		/* share of the total above which a key is a heavy hitter */
+	struct epoch_ring *ring;
+	int64_t since_ms;		/* wall clock */
+};
+
+struct store_sketch {
+	char id[LIMIT_SKETCH_ID + 1];	/* "<node>-<n>" */
+	char name[LIMIT_NAME + 1];	/* "" when none was given */
+	uint64_t number;
+	struct filter filter;
+	uint64_t matched;
+	size_t counter_count;
+	struct store_counter counters[LIMIT_COUNTERS];
+	struct store_sketch *next;
+};
+
+struct store {
+	const char *node;		/* borrowed */
+	struct store_sketch *sketches;	/* in the order they were made */
+	size_t count;
+	uint64_t next_id;		/* of this node's own sketches, from 1 */
+	uint64_t next_number;
+};
+
+struct store *store_create(const char *node);
+void store_destroy(struct store *store);
+
+/* The full id that a command's text means here: a bare number is this node's own. */
+int store_full_id(const struct store *store, const char *text, char id[LIMIT_SKETCH_ID + 1], struct error *err);
+
+/* The sketch with this full id; ERROR_NO_SUCH_SKETCH names those there are. */
+struct store_sketch *store_find(struct store *store, const char *id, struct error *err);
+struct store_sketch *store_find_name(struct store *store, const char *name);
+
+/* The sketch's counter of a key type; ERROR_NO_SUCH_COUNTER names those there are. */
+struct store_counter *store_find_counter(struct store_sketch *sketch, uint8_t fields, struct error *err);
+
+struct store_sketch *store_add(struct store *store, const char *id, const char *name, const struct filter *filter,
+			       struct error *err);
+struct store_counter *store_add_counter(struct store *store, struct store_sketch *sketch,
+					const struct sketch_params *params, double threshold, int64_t now_ms,
+					struct error *err);
+void store_remove(struct store *store, struct store_sketch *sketch);
+void store_remove_counter(struct store_sketch *sketch, struct store_counter *counter);
+
+/* Files what the capture thread has sealed; takes the report's sketches. What was removed meanwhile is dropped. */
+int store_take_report(struct store *store, struct capture_report *report, struct error *err);
+
+/* A sketch or counter as commands show it: {"sketch_id", "interface", ...}. New reference. */
+json_t *store_describe(const struct store_sketch *sketch);
+json_t *store_describe_counter(const struct store_counter *counter);
+
+/* The whole configuration as the list of commands that makes it. New reference. */
+json_t *store_commands(const struct store *store);
+
+#endif

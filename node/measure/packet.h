@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * packet - one packet's header fields, read from bytes that nobody vouches for.
+ *
+ * A head that is cut short, or lies about its lengths, gives what can be read and a flag; it never
+ * reads outside the bytes given. Later fragments and protocols without ports have ports 0.
+ */
+#ifndef MEASURE_PACKET_H
+#define MEASURE_PACKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weft/flowkey.h"
+
+/* Bits, so that a filter can hold several; a packet has one, or HOOK_ANY (pcap and synth sources). */
+enum packet_hook {
+	HOOK_INPUT = 1,
+	HOOK_OUTPUT = 2,
+	HOOK_FORWARD = 4,
+	HOOK_ANY = 7
+};
+
+enum packet_flag {
+	PACKET_FRAGMENT = 1,	/* any fragment */
+	PACKET_NO_PORTS = 2,	/* later fragment, cut short, or no ports in this protocol */
+	PACKET_TRUNCATED = 4,	/* the captured bytes end inside the headers */
+	PACKET_LYING = 8	/* the length field reaches beyond the packet, or is less than the header */
+};
+
+struct packet {
+	uint8_t family;		/* 4 or 6 */
+	uint8_t proto;		/* of the transport header, after IPv6 extension headers */
+	uint8_t hook;		/* enum packet_hook */
+	uint8_t flags;		/* enum packet_flag */
+	uint8_t tcp_flags;
+	uint16_t sport, dport;	/* host byte order; ICMP: 0 */
+	uint32_t bytes;		/* IP length: total length, or 40 + payload length */
+	uint8_t src[16], dst[16]; /* network byte order; IPv4 in the first 4 bytes, the rest zero */
+};
+
+/*
+ * Reads the IP packet that begins at data. captured: readable bytes; wire_len: the packet's length
+ * on the wire without link header (>= captured for honest input; used where the length field is 0 or
+ * a jumbogram). A length field that reaches beyond wire_len counts as it claims, flagged
+ * PACKET_LYING. out->hook is set to hook.
+ * Returns 0, or -1 when not even addresses can be read (not IP, or shorter than the fixed header).
+ */
+int packet_parse(const uint8_t *data, size_t captured, size_t wire_len, uint8_t hook, struct packet *out);
+
+/*
+ * Finds the outermost IP header of a link-layer frame. dlt: a pcap DLT_ value (EN10MB with any
+ * depth of up to 4 VLAN/QinQ tags, NULL/LOOP, RAW, LINUX_SLL, LINUX_SLL2, PPP, IPV4, IPV6).
+ * Returns the offset, or -1 when the frame holds no IP or the link type is unknown.
+ */
+int packet_link_offset(int dlt, const uint8_t *frame, size_t captured);
+
+/* Whether packet_link_offset knows this link type. */
+bool packet_link_is_known(int dlt);
+
+/* Builds the packet's key of a type; all types fit every packet. */
+void packet_key(const struct packet *packet, uint8_t fields, struct flowkey *key);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * task - the live half of a sketch as users know it: a filter with its counters, fed by the capture thread.
+ *
+ * Belongs to the capture thread from the moment it is handed over. A counter's live sketch is swapped for an
+ * empty one by task_seal and handed back full; nothing here waits for a merge.
+ */
+#ifndef MEASURE_TASK_H
+#define MEASURE_TASK_H
+
+#include <stdint.h>
+
+#include "filter.h"
+#include "packet.h"
+#include "sketch.h"
+#include "weft/limits.h"
+
+#define TASK_BATCH 64
+
+struct task;
+
+/* Full sketches on their way to the loop: one counter's part of one epoch. */
+struct task_sealed {
+	uint64_t counter;	/* the counter's number, unique in this node's life */
+	struct sketch *sketch;	/* owned */
+};
+
+struct task *task_create(uint64_t number, const struct filter *filter, struct error *err);
+void task_destroy(struct task *task);
+uint64_t task_number(const struct task *task);
+
+/* Adds an empty counter; its number is the caller's. */
+int task_add_counter(struct task *task, uint64_t counter, const struct sketch_params *params, struct error *err);
+/* Drops a counter with what it holds; -1 when there is none of this number. */
+int task_remove_counter(struct task *task, uint64_t counter);
+
+/* Counts those of up to TASK_BATCH packets that match. fabric may be NULL. No allocation, no system call. */
+void task_update(struct task *task, const struct packet *packets, size_t count, const struct filter_fabric *fabric);
+
+/* Packets that matched since the task was created. */
+uint64_t task_matched(const struct task *task);
+
+/*
+ * Swaps each counter that holds anything for an empty one; the full ones go to sealed (room for max, owned by the caller).
+ * Returns how many. A counter whose fresh sketch cannot be had is left as it is and goes with the next epoch.
+ */
+size_t task_seal(struct task *task, struct task_sealed *sealed, size_t max);
+
+#endif

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * partial - sets of nodes, their merged state, and its msgpack head. Pure.
+ *
+ * The head is a msgpack map; msgpack-c checks every length against the bytes that are there, and
+ * nesting is bounded here. The only file that knows msgpack.
+ */
+#include "weft/partial.h"
+
+#include <msgpack.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weft/limits.h"
+
+#define PARTIAL_DEPTH 16
+
+void partial_init(struct partial *partial, const struct partial_ops *ops)
+{
+	*partial = (struct partial){.ops = ops, .missing = json_array()};
+}
+
+void partial_clear(struct partial *partial)
+{
+	for (size_t i = 0; i < partial->node_count; i++)
+		free(partial->nodes[i]);
+	free(partial->nodes);
+	json_decref(partial->missing);
+	json_decref(partial->document);
+	if (partial->state && partial->ops->destroy)
+		partial->ops->destroy(partial->state);
+	*partial = (struct partial){0};
+}
+
+/* Index of the first name not less than name. */
+static size_t partial_find(const struct partial *partial, const char *name)
+{
+	size_t low = 0, high = partial->node_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (strcmp(partial->nodes[middle], name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool partial_has_node(const struct partial *partial, const char *name)
+{
+	size_t at = partial_find(partial, name);
+
+	return at < partial->node_count && strcmp(partial->nodes[at], name) == 0;
+}
+
+int partial_add_node(struct partial *partial, const char *name, struct error *err)
+{
+	size_t at = partial_find(partial, name);
+	char **nodes, *copy;
+
+	if (at < partial->node_count && strcmp(partial->nodes[at], name) == 0)
+		return 0;
+	if (partial->node_count >= LIMIT_NODES)
+		return error_set(err, ERROR_TOO_LARGE, "partial: more than %d nodes", LIMIT_NODES);
+	copy = strdup(name);
+	nodes = realloc(partial->nodes, (partial->node_count + 1) * sizeof *nodes);
+	if (nodes)
+		partial->nodes = nodes;
+	if (!nodes || !copy) {
+		free(copy);
+		return error_set(err, ERROR_INTERNAL, "partial: out of memory");
+	}
+	memmove(nodes + at + 1, nodes + at, (partial->node_count - at) * sizeof *nodes);
+	nodes[at] = copy;
+	partial->node_count++;
+	return 0;
+}
+
+void partial_add_missing(struct partial *partial, const char *node, const char *why, uint32_t below, const char *message)
+{
+	json_t *entry = json_pack("{s:s, s:s, s:I}", "node", node, "why", why, "below", (json_int_t)below);
+
+	if (entry && message && *message)
+		json_object_set_new(entry, "message", json_string(message));
+	json_array_append_new(partial->missing, entry);
+}
+
+uint64_t partial_expected(const struct partial *partial)
+{
+	uint64_t expected = partial->node_count;
+	size_t i;
+	json_t *entry;
+
+	json_array_foreach(partial->missing, i, entry) {
+		const char *why = json_string_value(json_object_get(entry, "why"));
+
+		if (why && strcmp(why, "loop") != 0)
+			expected += 1 + (uint64_t)json_integer_value(json_object_get(entry, "below"));
+	}
+	return expected;
+}
+
+const char *partial_why(enum error_code code)
+{
+	switch (code) {
+	case ERROR_DENIED:
+	case ERROR_BUSY:
+	case ERROR_VERSION:
+	case ERROR_TIMEOUT:
+	case ERROR_LOOP:
+	case ERROR_MISMATCH:
+	case ERROR_CAPTURE_FAILED:
+		return error_code_name(code);
+	case ERROR_UNKNOWN_TYPE:
+		return "version";
+	case ERROR_NO_SUCH_SKETCH:
+	case ERROR_NO_SUCH_COUNTER:
+		return "joining";
+	default:
+		return "mismatch";
+	}
+}
+
+/* How many of from's names are inside into already. */
+static size_t partial_count_shared(const struct partial *into, const struct partial *from)
+{
+	size_t shared = 0;
+
+	for (size_t i = 0; i < from->node_count; i++)
+		shared += partial_has_node(into, from->nodes[i]);
+	return shared;
+}
+
+/* The set union of two sorted, disjoint lists; takes from's names. */
+static int partial_unite_nodes(struct partial *into, struct partial *from, struct error *err)
+{
+	size_t i = 0, j = 0, n = 0;
+	char **nodes;
+
+	if (from->node_count == 0)
+		return 0;
+	nodes = malloc((into->node_count + from->node_count) * sizeof *nodes);
+	if (!nodes)
+		return error_set(err, ERROR_INTERNAL, "partial: out of memory");
+	while (i < into->node_count || j < from->node_count) {
+		if (j == from->node_count ||
+		    (i < into->node_count && strcmp(into->nodes[i], from->nodes[j]) < 0))
+			nodes[n++] = into->nodes[i++];
+		else
+			nodes[n++] = from->nodes[j++];
+	}
+	free(into->nodes);
+	free(from->nodes);
+	into->nodes = nodes;
+	into->node_count = n;
+	from->nodes = NULL;
+	from->node_count = 0;
+	return 0;
+}
+
+static int partial_merge_parts(struct partial *into, struct partial *from, struct error *err)
+{
+	if (from->state && into->state) {
+		if (into->ops->merge(into->state, from->state, err) < 0)
+			return -1;
+	} else if (from->state) {
+		into->state = from->state;
+		from->state = NULL;
+	}
+	if (from->document && into->document)
+		return into->ops->merge_document ? into->ops->merge_document(into->document, from->document, err) : 0;
+	if (from->document)
+		into->document = json_incref(from->document);
+	return 0;
+}
+
+static uint32_t partial_hidden(const struct partial *partial)
+{
+	uint64_t nodes = partial_expected(partial);
+
+	return nodes > 1 ? (uint32_t)(nodes - 1) : 0;
+}
+
+int partial_merge(struct partial *into, struct partial *from, const char *child, struct error *err)
+{
+	size_t shared = partial_count_shared(into, from);
+	struct error why = {0};
+
+	if (from->error.code) {
+		partial_add_missing(into, child, partial_why(from->error.code), partial_hidden(from), from->error.text);
+		return 0;
+	}
+	if (shared && shared < from->node_count) {
+		partial_add_missing(into, child, "overlap", partial_hidden(from), "some of its nodes are counted already");
+		return 0;
+	}
+	if (!shared) {
+		if (from->node_count && partial_merge_parts(into, from, &why) < 0) {
+			partial_add_missing(into, child, partial_why(why.code), partial_hidden(from), why.text);
+			return 0;
+		}
+		into->packets_seen += from->packets_seen;
+		into->packets_lost += from->packets_lost;
+		if (partial_unite_nodes(into, from, err) < 0)
+			return -1;
+		json_array_extend(into->missing, from->missing);
+	}
+	return 0;
+}
+
+static void partial_pack_json(msgpack_packer *packer, const json_t *value);
+
+static void partial_pack_text(msgpack_packer *packer, const char *text, size_t len)
+{
+	msgpack_pack_str(packer, len);
+	msgpack_pack_str_body(packer, text, len);
+}
+
+static void partial_pack_object(msgpack_packer *packer, const json_t *object)
+{
+	const char *key;
+	json_t *value;
+
+	msgpack_pack_map(packer, json_object_size(object));
+	json_object_foreach((json_t *)object, key, value) {
+		partial_pack_text(packer, key, strlen(key));
+		partial_pack_json(packer, value);
+	}
+}
+
+static void partial_pack_json(msgpack_packer *packer, const json_t *value)
+{
+	size_t i;
+	json_t *element;
+
+	if (json_is_object(value)) {
+		partial_pack_object(packer, value);
+	} else if (json_is_array(value)) {
+		msgpack_pack_array(packer, json_array_size(value));
+		json_array_foreach(value, i, element)
+			partial_pack_json(packer, element);
+	} else if (json_is_string(value)) {
+		partial_pack_text(packer, json_string_value(value), json_string_length(value));
+	} else if (json_is_integer(value)) {
+		msgpack_pack_int64(packer, json_integer_value(value));
+	} else if (json_is_real(value)) {
+		msgpack_pack_double(packer, json_real_value(value));
+	} else if (json_is_boolean(value)) {
+		json_is_true(value) ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
+	} else {
+		msgpack_pack_nil(packer);
+	}
+}
+
+static json_t *partial_read_json(const msgpack_object *object, int depth);
+
+static json_t *partial_read_map(const msgpack_object_map *map, int depth)
+{
+	json_t *object = json_object();
+
+	for (uint32_t i = 0; i < map->size; i++) {
+		const msgpack_object *key = &map->ptr[i].key;
+		json_t *value = key->type == MSGPACK_OBJECT_STR ? partial_read_json(&map->ptr[i].val, depth + 1) : NULL;
+		char *name = value ? strndup(key->via.str.ptr, key->via.str.size) : NULL;
+		int failed = !name || json_object_set_new(object, name, value) < 0;
+
+		if (!name)
+			json_decref(value);
+		free(name);
+		if (failed) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
+static json_t *partial_read_array(const msgpack_object_array *array, int depth)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < array->size; i++) {
+		if (json_array_append_new(list, partial_read_json(&array->ptr[i], depth + 1)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+/* NULL for what JSON has no word for, bad UTF-8, or too deep nesting. */
+static json_t *partial_read_json(const msgpack_object *object, int depth)
+{
+	if (depth > PARTIAL_DEPTH)
+		return NULL;
+	switch (object->type) {
+	case MSGPACK_OBJECT_NIL:
+		return json_null();
+	case MSGPACK_OBJECT_BOOLEAN:
+		return json_boolean(object->via.boolean);
+	case MSGPACK_OBJECT_POSITIVE_INTEGER:
+		return object->via.u64 > INT64_MAX ? NULL : json_integer((json_int_t)object->via.u64);
+	case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+		return json_integer(object->via.i64);
+	case MSGPACK_OBJECT_FLOAT32:
+	case MSGPACK_OBJECT_FLOAT64:
+		return json_real(object->via.f64);
+	case MSGPACK_OBJECT_STR:
+		return json_stringn(object->via.str.ptr, object->via.str.size);
+	case MSGPACK_OBJECT_ARRAY:
+		return partial_read_array(&object->via.array, depth);
+	case MSGPACK_OBJECT_MAP:
+		return partial_read_map(&object->via.map, depth);
+	default:
+		return NULL;
+	}
+}
+
+/* A head's fields as one JSON object; the fields are PROTOCOL.md's. */
+static json_t *partial_describe(const struct partial *partial, const char *request, size_t body_len)
+{
+	json_t *head = json_pack("{s:i, s:s, s:s, s:I, s:I, s:I}", "v", WEFT_PROTOCOL_VERSION, "id", request, "kind",
+				 partial->ops ? partial->ops->kind : "none", "seen", (json_int_t)partial->packets_seen,
+				 "lost", (json_int_t)partial->packets_lost, "len", (json_int_t)body_len);
+	json_t *nodes = json_array();
+
+	if (!head || !nodes)
+		return NULL;
+	for (size_t i = 0; i < partial->node_count; i++)
+		json_array_append_new(nodes, json_string(partial->nodes[i]));
+	json_object_set_new(head, "nodes", nodes);
+	json_object_set(head, "missing", partial->missing);
+	if (partial->document)
+		json_object_set(head, "doc", partial->document);
+	if (partial->error.code)
+		json_object_set_new(head, "error", json_pack("{s:s, s:s}", "code", error_code_name(partial->error.code),
+							     "message", partial->error.text));
+	return head;
+}
+
+int partial_encode(const struct partial *partial, const char *request, uint8_t **head, size_t *head_len,
+		   uint8_t **body, size_t *body_len, struct error *err)
+{
+	msgpack_sbuffer buffer;
+	msgpack_packer packer;
+	json_t *fields;
+
+	*body = NULL;
+	*body_len = 0;
+	if (partial->state && partial->ops->encode(partial->state, body, body_len, err) < 0)
+		return -1;
+	fields = partial_describe(partial, request, *body_len);
+	if (!fields) {
+		free(*body);
+		return error_set(err, ERROR_INTERNAL, "partial: out of memory");
+	}
+	msgpack_sbuffer_init(&buffer);
+	msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+	partial_pack_json(&packer, fields);
+	json_decref(fields);
+	*head = (uint8_t *)buffer.data;
+	*head_len = buffer.size;
+	return 0;
+}
+
+static json_t *partial_parse_head(const uint8_t *head, size_t head_len, struct error *err)
+{
+	msgpack_unpacked unpacked;
+	json_t *fields = NULL;
+	size_t used = 0;
+
+	msgpack_unpacked_init(&unpacked);
+	if (msgpack_unpack_next(&unpacked, (const char *)head, head_len, &used) == MSGPACK_UNPACK_SUCCESS &&
+	    used == head_len && unpacked.data.type == MSGPACK_OBJECT_MAP)
+		fields = partial_read_json(&unpacked.data, 0);
+	msgpack_unpacked_destroy(&unpacked);
+	if (!fields)
+		error_set(err, ERROR_BAD_REQUEST, "partial: its head is not one msgpack map (%zu bytes)", head_len);
+	return fields;
+}
+
+int partial_peek(const uint8_t *head, size_t head_len, char *id, size_t id_size, struct error *err)
+{
+	json_t *fields = partial_parse_head(head, head_len, err);
+	const char *text = json_string_value(json_object_get(fields, "id"));
+	int result = 0;
+
+	if (text && strlen(text) < id_size)
+		memcpy(id, text, strlen(text) + 1);
+	else
+		result = fields ? error_set(err, ERROR_BAD_REQUEST, "partial: no request id") : -1;
+	json_decref(fields);
+	return result;
+}
+
+static int partial_read_nodes(struct partial *partial, const json_t *nodes, struct error *err)
+{
+	size_t i;
+	json_t *name;
+
+	json_array_foreach(nodes, i, name) {
+		const char *text = json_string_value(name);
+
+		if (!text || !*text || strlen(text) > LIMIT_NAME)
+			return error_set(err, ERROR_BAD_REQUEST, "partial: node %zu is not a name", i);
+		if (partial_add_node(partial, text, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int partial_read_missing(struct partial *partial, const json_t *missing, struct error *err)
+{
+	size_t i;
+	json_t *entry;
+
+	json_array_foreach(missing, i, entry) {
+		json_int_t below = json_integer_value(json_object_get(entry, "below"));
+
+		if (!json_is_string(json_object_get(entry, "node")) || !json_is_string(json_object_get(entry, "why")) ||
+		    below < 0 || below > LIMIT_NODES)
+			return error_set(err, ERROR_BAD_REQUEST, "partial: missing entry %zu is malformed", i);
+		if (json_array_append(partial->missing, entry) < 0)
+			return error_set(err, ERROR_INTERNAL, "partial: out of memory");
+	}
+	return 0;
+}
+
+static void partial_read_error(struct partial *partial, const json_t *error)
+{
+	const char *code = json_string_value(json_object_get(error, "code"));
+	const char *message = json_string_value(json_object_get(error, "message"));
+
+	if (json_is_object(error))
+		error_set(&partial->error, code ? error_code_parse(code) : ERROR_INTERNAL, "%s",
+			  message ? message : "no reason given");
+}
+
+static int partial_read_figures(struct partial *partial, const json_t *fields, size_t body_len, struct error *err)
+{
+	json_int_t seen = json_integer_value(json_object_get(fields, "seen"));
+	json_int_t lost = json_integer_value(json_object_get(fields, "lost"));
+	json_int_t len = json_integer_value(json_object_get(fields, "len"));
+	const char *kind = json_string_value(json_object_get(fields, "kind"));
+	const char *wanted = partial->ops ? partial->ops->kind : "none";
+
+	if (json_integer_value(json_object_get(fields, "v")) != WEFT_PROTOCOL_VERSION)
+		return error_set(err, ERROR_VERSION, "partial: not version %d", WEFT_PROTOCOL_VERSION);
+	if (len < 0 || (size_t)len != body_len)
+		return error_set(err, ERROR_BAD_REQUEST, "partial: its body has %zu bytes, not the %lld it says", body_len,
+				 (long long)len);
+	if (seen < 0 || lost < 0)
+		return error_set(err, ERROR_BAD_REQUEST, "partial: negative figures");
+	partial_read_error(partial, json_object_get(fields, "error"));
+	if (!partial->error.code && (!kind || strcmp(kind, wanted) != 0))
+		return error_set(err, ERROR_MISMATCH, "partial: kind \"%.20s\" where \"%s\" was asked for",
+				 kind ? kind : "", wanted);
+	partial->packets_seen = (uint64_t)seen;
+	partial->packets_lost = (uint64_t)lost;
+	return 0;
+}
+
+int partial_decode(struct partial *partial, const struct partial_ops *ops, const uint8_t *head, size_t head_len,
+		   const uint8_t *body, size_t body_len, struct error *err)
+{
+	json_t *fields = partial_parse_head(head, head_len, err);
+	int result = -1;
+
+	partial_init(partial, ops);
+	if (!fields)
+		goto out;
+	if (partial_read_figures(partial, fields, body_len, err) < 0 ||
+	    partial_read_nodes(partial, json_object_get(fields, "nodes"), err) < 0 ||
+	    partial_read_missing(partial, json_object_get(fields, "missing"), err) < 0)
+		goto out;
+	partial->document = json_incref(json_object_get(fields, "doc"));
+	if (body_len && !partial->error.code) {
+		if (!ops || !ops->decode) {
+			error_set(err, ERROR_BAD_REQUEST, "partial: a body of %zu bytes where none belongs", body_len);
+			goto out;
+		}
+		partial->state = ops->decode(body, body_len, err);
+		if (!partial->state)
+			goto out;
+	}
+	result = 0;
+out:
+	json_decref(fields);
+	if (result < 0)
+		partial_clear(partial);
+	return result;
+}
