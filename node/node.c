@@ -200,6 +200,7 @@ static void node_end(struct node *node)
 	struct context *context = &node->context;
 
 	sd_notify(0, "STOPPING=1");
+	gather_table_finish(context->gathers);
 	rules_destroy(context->rules);
 	if (context->capture)
 		zloop_reader_end(node->loop, capture_socket(context->capture));

@@ -104,7 +104,8 @@ static struct capture_report *capture_collect(struct capture_thread *thread, uin
 	}
 	report->token = token;
 	report->epoch = thread->epoch;
-	thread->source->ops->figures(thread->source, &thread->figures.source);
+	if (thread->source)
+		thread->source->ops->figures(thread->source, &thread->figures.source);
 	report->figures = thread->figures;
 	for (size_t i = 0; i < thread->task_count; i++) {
 		report->matched[i] = (struct capture_matched){task_number(thread->tasks[i]),
@@ -136,24 +137,27 @@ static void capture_turn_epoch(struct capture_thread *thread)
 	thread->epoch = now;
 }
 
+/* Closes the source at once: a queue that is bound and not read would hold the host's packets; unbound, the rules' bypass acts. */
 static void capture_fail(struct capture_thread *thread, const struct error *why)
 {
 	thread->figures.state = CAPTURE_FAILED;
 	thread->figures.error = *why;
 	capture_report(thread, 0);
+	thread->source->ops->destroy(thread->source);
+	thread->source = NULL;
 }
 
 /* One batch; its size, or enum source_result. */
 static int capture_batch(struct capture_thread *thread)
 {
-	const struct source_ops *ops = thread->source->ops;
+	const struct source_ops *ops = thread->source ? thread->source->ops : NULL;
 	struct error why = {0};
 	size_t readable = 0;
-	int count = ops->receive(thread->source, thread->heads, SOURCE_BATCH, &why);
+	int count = ops ? ops->receive(thread->source, thread->heads, SOURCE_BATCH, &why) : SOURCE_END;
 
 	if (count == SOURCE_FAILED)
 		capture_fail(thread, &why);
-	if (count == SOURCE_END)
+	if (count == SOURCE_END && ops)
 		thread->figures.state = CAPTURE_DONE;
 	if (count <= 0)
 		return count;
@@ -207,7 +211,7 @@ static void capture_take_tasks(struct capture_thread *thread, struct capture_ord
 	} else if (order->kind == ORDER_ADD_COUNTER && task) {
 		struct error why = {0};
 
-		if (task_add_counter(task, order->counter, &order->params, &why) < 0)
+		if (task_add_counter(task, order->counter, &order->params, &why) < 0 && thread->source)
 			capture_fail(thread, &why);
 	} else if (order->kind == ORDER_REMOVE_COUNTER && task) {
 		task_remove_counter(task, order->counter);
@@ -260,10 +264,10 @@ static void capture_listen(struct capture_thread *thread)
 /* Waits for an order, packets, the source's own pace or the epoch's end, whichever is first. */
 static void capture_wait(struct capture_thread *thread)
 {
-	const struct source_ops *ops = thread->source->ops;
+	const struct source_ops *ops = thread->source ? thread->source->ops : NULL;
 	int64_t now = capture_now_ms(thread);
 	long wait_ms = (long)((thread->epoch + 1) * EPOCH_MS - now);
-	bool runs = thread->figures.state == CAPTURE_RUNNING;
+	bool runs = ops && thread->figures.state == CAPTURE_RUNNING;
 	int descriptor = runs ? ops->descriptor(thread->source) : -1;
 	zmq_pollitem_t items[2] = {{.socket = zsock_resolve(thread->pipe), .events = ZMQ_POLLIN},
 				   {.fd = descriptor, .events = ZMQ_POLLIN}};
@@ -303,7 +307,8 @@ static void capture_run(zsock_t *pipe, void *args)
 	capture_drain(thread);
 	for (size_t i = 0; i < thread->task_count; i++)
 		task_destroy(thread->tasks[i]);
-	thread->source->ops->destroy(thread->source);
+	if (thread->source)
+		thread->source->ops->destroy(thread->source);
 	free(thread->endpoints);
 	free(thread);
 }

@@ -20,15 +20,16 @@
 
 struct rules;
 
-/* Finds iptables and ip6tables; touches nothing yet. A host without ip6tables measures IPv4 only (rules_warning says so). */
+/* Finds iptables and ip6tables; touches nothing yet. Without ip6tables only IPv4 is measured (see rules_warning). */
 struct rules *rules_create(uint16_t queue, struct error *err);
 
 /* Removes what an earlier run left: jumps first, then chains. Only to be called once the queue is bound. */
 int rules_clean(struct rules *rules, struct error *err);
 
 /*
- * Makes the kernel's rules equal to the union of the filters; count 0 removes jumps and chains. On failure the rules are
- * as they were, as far as the kernel allows, and err carries the tool's own words.
+ * Makes the kernel's rules equal to the union of the filters; count 0 removes jumps and chains. On failure the rules
+ * are as they were, as far as the kernel allows, and err carries the tool's own words. Rules that are there
+ * already go on with their counters.
  */
 int rules_set(struct rules *rules, const struct filter *filters, size_t count, const struct filter_fabric *fabric,
 	      struct error *err);

@@ -27,7 +27,7 @@ struct context {
 	struct store *store;
 	struct capture *capture;	/* NULL when capture could not start */
 	struct capture_figures figures;	/* as reported last */
-	struct rules *rules;		/* NULL unless the source holds packets */
+	struct rules *rules;		/* NULL unless the source holds packets, and once it failed */
 	uint64_t rules_matched;		/* packets the kernel's rules counted, as read last */
 	struct upstream *upstream;
 	struct downstream *downstream;

@@ -279,8 +279,11 @@ void dispatch_on_report(struct dispatch *dispatch, struct capture_report *report
 	struct context *context = dispatch->context;
 	struct error why = {0};
 
-	if (report->figures.state == CAPTURE_FAILED && context->figures.state != CAPTURE_FAILED)
+	if (report->figures.state == CAPTURE_FAILED && context->figures.state != CAPTURE_FAILED) {
 		log_write(context->log, LOG_LEVEL_ERROR, "capture: %s", report->figures.error.text);
+		rules_destroy(context->rules);
+		context->rules = NULL;
+	}
 	context->figures = report->figures;
 	if (store_take_report(context->store, report, &why) < 0)
 		log_write(context->log, LOG_LEVEL_ERROR, "epoch %lld: %s", (long long)report->epoch, why.text);

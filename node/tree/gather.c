@@ -43,18 +43,6 @@ struct gather_table *gather_table_create(zloop_t *loop, const char *prefix)
 	return table;
 }
 
-void gather_table_destroy(struct gather_table *table)
-{
-	struct gather *gather;
-
-	if (!table)
-		return;
-	while ((gather = zhashx_first(table->open)))
-		gather_destroy(gather);
-	zhashx_destroy(&table->open);
-	free(table);
-}
-
 size_t gather_table_open(const struct gather_table *table)
 {
 	return zhashx_size(table->open);
@@ -99,21 +87,40 @@ static void gather_end_if_complete(struct gather *gather)
 		gather_end(gather);
 }
 
-static int on_gather_close(zloop_t *loop, int timer, void *context)
+/* Ends without whoever is silent. */
+static void gather_close(struct gather *gather, const char *child_message, const char *own_message)
 {
-	struct gather *gather = context;
-
-	(void)loop;
-	(void)timer;
 	for (size_t i = 0; i < gather->slot_count; i++)
 		partial_add_missing(&gather->partial, gather->slots[i].name, "timeout", gather->slots[i].below,
-				    "no answer in time");
+				    child_message);
 	if (gather->is_held)
-		partial_add_missing(&gather->partial, gather->own, "capture-failed", 0,
-				    "the capture thread did not answer in time");
+		partial_add_missing(&gather->partial, gather->own, "capture-failed", 0, own_message);
 	gather->slot_count = 0;
 	gather_end(gather);
+}
+
+static int on_gather_close(zloop_t *loop, int timer, void *context)
+{
+	(void)loop;
+	(void)timer;
+	gather_close(context, "no answer in time", "the capture thread did not answer in time");
 	return 0;
+}
+
+void gather_table_finish(struct gather_table *table)
+{
+	struct gather *gather;
+
+	while (table && (gather = zhashx_first(table->open)))
+		gather_close(gather, "the node that was asked is ending", "the node is ending");
+}
+
+void gather_table_destroy(struct gather_table *table)
+{
+	if (!table)
+		return;
+	zhashx_destroy(&table->open);
+	free(table);
 }
 
 struct gather *gather_open(struct gather_table *table, const struct partial_ops *ops, const char *own, int close_ms,

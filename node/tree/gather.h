@@ -26,7 +26,9 @@ typedef void gather_fn(void *context, struct gather *gather);
 
 /* prefix makes ids unique over restarts (the node's incarnation). */
 struct gather_table *gather_table_create(zloop_t *loop, const char *prefix);
-/* Drops open requests without ending them. */
+/* The node ends: every open request ends now, with what it has. */
+void gather_table_finish(struct gather_table *table);
+/* After gather_table_finish; NULL is fine. */
 void gather_table_destroy(struct gather_table *table);
 size_t gather_table_open(const struct gather_table *table);
 /* Partials that came after their request had ended. */
