@@ -216,15 +216,23 @@ static void node_end(struct node *node)
 	zsys_shutdown();
 }
 
+/*
+ * czmq reads these once, at its first use: no signal handlers of its own (signals come by descriptor), no bound on
+ * the PAIR's queue (a report must never block the capture thread), as many sockets as the system allows.
+ */
+static void node_configure_czmq(void)
+{
+	setenv("ZSYS_SIGHANDLER", "false", 1);
+	setenv("ZSYS_PIPEHWM", "0", 1);
+	setenv("ZSYS_MAX_SOCKETS", "0", 1);
+}
+
 int node_run(const struct config *config, struct error *err)
 {
 	struct node node = {.config = config, .log = {config->log_level, config->name}, .signals = -1};
 	int result;
 
-	zsys_handler_set(NULL);
-	zsys_set_pipehwm(0);
-	zsys_set_linger(1000);
-	zsys_set_max_sockets(0);
+	node_configure_czmq();
 	node.context = (struct context){
 		.node = config->name, .incarnation = node.incarnation, .state_dir = config->state_dir,
 		.source_kind = config->source, .log = &node.log, .topology = &config->topology,

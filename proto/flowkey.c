@@ -76,8 +76,8 @@ int flowkey_type_parse(const char *text, uint8_t *fields, struct error *err)
 		int field = field_find(word, len, next);
 
 		if (field < 0)
-			return error_set(err, ERROR_BAD_REQUEST, "counter_key_type \"%.64s\": not a key type (flow, or any "
-					 "of src, dst, sport, dport, proto in this order, joined by \"_\")",
+			return error_set(err, ERROR_BAD_REQUEST, "counter_key_type \"%.64s\": not a key type (flow, or "
+					 "any of src, dst, sport, dport, proto in this order, joined by \"_\")",
 					 text ? text : "");
 		mask |= FIELDS[field].bit;
 		next = (size_t)field + 1;
@@ -178,7 +178,8 @@ static int shape_error(uint8_t fields, const char *text, struct error *err)
 
 	for (size_t i = 0; i < FIELD_COUNT; i++)
 		if (fields & FIELDS[i].bit)
-			used += (size_t)snprintf(form + used, sizeof(form) - used, "%s%s", used ? "," : "", FIELDS[i].name);
+			used += (size_t)snprintf(form + used, sizeof(form) - used, "%s%s", used ? "," : "",
+						 FIELDS[i].name);
 	return error_set(err, ERROR_BAD_REQUEST, "counter_key \"%.128s\": not of the form %s", text ? text : "", form);
 }
 
@@ -219,7 +220,8 @@ char *flowkey_print(uint8_t fields, const struct flowkey *key, char buf[FLOWKEY_
 		if (used)
 			buf[used++] = ',';
 		if (FIELDS[i].bit & ADDRESSES) {
-			inet_ntop(is_ipv6 ? AF_INET6 : AF_INET, bytes, buf + used, (socklen_t)(FLOWKEY_TEXT_MAX - used));
+			inet_ntop(is_ipv6 ? AF_INET6 : AF_INET, bytes, buf + used,
+				  (socklen_t)(FLOWKEY_TEXT_MAX - used));
 			bytes += is_ipv6 ? 16 : 4;
 		} else {
 			unsigned int number = FIELDS[i].size == 2 ? (unsigned int)bytes[0] << 8 | bytes[1] : bytes[0];
@@ -259,9 +261,9 @@ static uint64_t multiply_fold(uint64_t a, uint64_t b)
 }
 
 /*
- * Multiply-fold over 16 bytes at a time, the idea of wyhash (Wang Yi, 2019). Both factors carry the seed: a factor
- * that a packet could set to zero would make all keys that hold it collide. The zero bytes beyond len
- * belong to the last step, so nothing depends on where a key ends but the length that is mixed in.
+ * Multiply-fold over 16 bytes at a time, the idea of wyhash (Wang Yi, 2019). Both factors carry the seed: a
+ * factor that a packet could set to zero would make all keys that hold it collide. The zero bytes beyond
+ * len belong to the last step, so nothing depends on where a key ends but the length that is mixed in.
  */
 uint64_t flowkey_hash(const struct flowkey *key, uint64_t seed)
 {

@@ -83,8 +83,8 @@ static int proto_parse(const char *text, int16_t *proto, struct error *err)
 		}
 	number = number_parse(text, 255);
 	if (number < 0)
-		return error_set(err, ERROR_BAD_REQUEST, "proto \"%.64s\": not a protocol (tcp, udp, icmp, icmpv6, sctp, gre, "
-				 "any, or a number from 0 to 255)", text);
+		return error_set(err, ERROR_BAD_REQUEST, "proto \"%.64s\": not a protocol (tcp, udp, icmp, icmpv6, "
+				 "sctp, gre, any, or a number from 0 to 255)", text);
 	*proto = (int16_t)number;
 	return 0;
 }
@@ -133,8 +133,11 @@ static int prefix_read(const char *thing, const char *text, struct prefix *prefi
 		memcpy(address, text, len);
 	parsed.family = strchr(address, ':') ? 6 : 4;
 	if (inet_pton(parsed.family == 4 ? AF_INET : AF_INET6, address, parsed.addr) != 1)
-		return error_set(err, ERROR_BAD_REQUEST, "%s \"%.64s\": not an IPv4 or IPv6 address or prefix", thing, text);
-	bits = text[len] ? number_parse(text + len + 1, (int)address_bits(parsed.family)) : (int)address_bits(parsed.family);
+		return error_set(err, ERROR_BAD_REQUEST, "%s \"%.64s\": not an IPv4 or IPv6 address or prefix", thing,
+				 text);
+	bits = (int)address_bits(parsed.family);
+	if (text[len])
+		bits = number_parse(text + len + 1, bits);
 	if (bits < 0)
 		return error_set(err, ERROR_BAD_REQUEST, "%s \"%.64s\": the prefix length is not a number from 0 to %u",
 				 thing, text, address_bits(parsed.family));
@@ -184,7 +187,8 @@ static int family_settle(struct filter *filter, struct error *err)
 	const struct prefix *odd = of_src && of_src != of_proto ? &filter->src : &filter->dst;
 
 	if (of_src && of_dst && of_src != of_dst)
-		return error_set(err, ERROR_BAD_REQUEST, "dst \"%s\": IPv%u, but src \"%s\" is IPv%u (no packet has both)",
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "dst \"%s\": IPv%u, but src \"%s\" is IPv%u (no packet has both)",
 				 prefix_print(&filter->dst, text), of_dst, prefix_print(&filter->src, other), of_src);
 	if (of_proto && odd->family && odd->family != of_proto)
 		return error_set(err, ERROR_BAD_REQUEST, "proto \"%s\": IPv%u's, but %s \"%s\" is IPv%u (use %s)",

@@ -2,10 +2,10 @@
 /*
  * packet - link layers, IPv4, IPv6 with its extension headers, ports.
  *
- * Two ends are kept apart: "captured", behind which nothing may be read, and the end that the length field
- * claims, behind which the bytes are padding. What lies behind the first is TRUNCATED, what lies behind
- * the second only is LYING. A field that cannot be read stays 0; nothing here fails for a bad
- * packet as long as the addresses are there. Every loop moves on by at least 4 bytes, so the work is bounded by captured.
+ * Two ends are kept apart: "captured", behind which nothing may be read, and the end that the length
+ * field claims, behind which the bytes are padding. A header that passes the first is TRUNCATED, one that
+ * passes the second only is LYING. A field that cannot be read stays 0; nothing here fails for a bad packet
+ * as long as the addresses are there. Every loop moves on by at least 4 bytes, so captured bounds the work.
  * Used on every packet by the capture thread, and by the sources that read link-layer frames.
  */
 #include "measure/packet.h"
@@ -149,8 +149,8 @@ static bool extension_is(uint8_t proto)
 }
 
 /*
- * Steps over the extension header that out->proto names and sets out->proto to what follows it. Returns false when the
- * chain ends here: cut short, or a later fragment, whose bytes are no header.
+ * Steps over the extension header that out->proto names and sets out->proto to what follows it. Returns
+ * false when the chain ends here: cut short, or a later fragment, whose bytes are no header.
  */
 static bool extension_step(struct cursor *cursor, struct packet *out)
 {
@@ -163,7 +163,7 @@ static bool extension_step(struct cursor *cursor, struct packet *out)
 		uint16_t fragment = read_be16(header + 2);
 
 		len = 8;
-		if (fragment & 0xfff9)	/* an offset, or more to come: "atomic" fragments have neither and are whole */
+		if (fragment & 0xfff9)	/* an offset, or more to come; an "atomic" fragment has neither: it is whole */
 			out->flags |= PACKET_FRAGMENT;
 		if (fragment & 0xfff8) {
 			out->proto = header[0];

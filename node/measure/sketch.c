@@ -41,8 +41,8 @@ static const struct sketch_ops *algorithm_find(const struct sketch_params *param
 static int params_check(const struct sketch_params *params, struct error *err)
 {
 	if (params->fields == 0 || params->fields > FLOWKEY_ALL)
-		return error_set(err, ERROR_BAD_REQUEST, "key type %u: not a mask of key fields (1 to %u)", params->fields,
-				 FLOWKEY_ALL);
+		return error_set(err, ERROR_BAD_REQUEST, "key type %u: not a mask of key fields (1 to %u)",
+				 params->fields, FLOWKEY_ALL);
 	if (params->unit != SKETCH_PACKETS && params->unit != SKETCH_BYTES)
 		return error_set(err, ERROR_BAD_REQUEST, "unit %u: neither packets (0) nor bytes (1)", params->unit);
 	if (params->memory_bytes < LIMIT_SKETCH_MEMORY_MIN || params->memory_bytes > LIMIT_SKETCH_MEMORY_MAX)
@@ -100,7 +100,8 @@ static int params_compare(const struct sketch_params *a, const struct sketch_par
 	char type_a[FLOWKEY_TYPE_MAX], type_b[FLOWKEY_TYPE_MAX];
 
 	if (strncmp(a->algorithm, b->algorithm, sizeof(a->algorithm)) != 0)
-		return error_set(err, ERROR_MISMATCH, "merge: algorithm differs: %.16s and %.16s", a->algorithm, b->algorithm);
+		return error_set(err, ERROR_MISMATCH, "merge: algorithm differs: %.16s and %.16s",
+				 a->algorithm, b->algorithm);
 	if (a->fields != b->fields)
 		return error_set(err, ERROR_MISMATCH, "merge: key type differs: %s and %s",
 				 flowkey_type_print(a->fields, type_a), flowkey_type_print(b->fields, type_b));
@@ -111,7 +112,7 @@ static int params_compare(const struct sketch_params *a, const struct sketch_par
 		return error_set(err, ERROR_MISMATCH, "merge: memory differs: %u and %u bytes", a->memory_bytes,
 				 b->memory_bytes);
 	if (a->seed != b->seed)
-		return error_set(err, ERROR_MISMATCH, "merge: seed differs (counters configured apart from one another?)");
+		return error_set(err, ERROR_MISMATCH, "merge: seed differs (were the counters configured apart?)");
 	return 0;
 }
 
@@ -163,7 +164,8 @@ static const struct sketch_ops *header_read(struct sketch_reader *reader, struct
 		return NULL;
 	}
 	if (version != FORMAT_VERSION) {
-		error_set(err, ERROR_MISMATCH, "sketch: format version %u (this node reads %u)", version, FORMAT_VERSION);
+		error_set(err, ERROR_MISMATCH, "sketch: format version %u (this node reads %u)", version,
+			  FORMAT_VERSION);
 		return NULL;
 	}
 	for (size_t i = 0; i < ALGORITHM_COUNT; i++)

@@ -2,25 +2,25 @@
 /*
  * sketch_count_min - kept keys, and a count-min sketch for all that is not kept; each has half of the memory.
  *
- * While the kept keys fit, everything is exact. A full table moves its smaller half into the cells (by raising
- * them to counted + over) and remembers the largest value moved as the floor; from then on a key is kept again only
- * when its estimate reaches the floor. Amortised constant work a packet, no memory of its own.
+ * While the kept keys fit, everything is exact. A full table moves its smaller half into the cells (by
+ * raising them to counted + over) and remembers the largest value moved as the floor; from then on a key
+ * is kept again only when its estimate reaches the floor. Amortised constant work a packet, no allocation.
  *
- * Bounds. Let T(k) be what was truly added for key k, and C the classical count-min (Cormode and Muthukrishnan, 2005) of
- * 5 rows of w cells over the whole stream: each of k's cells in C is at least T(k), and all its estimates exceed T(k) by
- * more than e/w * N with probability at most e^-5, N being the total. Ours, cell by cell, is between T(k), for every key
- * not kept, and C:
- *  - A packet of a key not kept raises its cells to min + increment at most (conservative update, Estan and Varghese,
- *    2002); min is at most each cell, so none grows by more than C's does.
- *  - A key that enters takes over = the minimum of its cells, at most each of its cells in C then, which grew by its
- *    whole count since; raising to counted + over when it leaves does not pass C either.
- *  - Merging adds cell by cell, and C is linear. counted adds; over adds too, a minimum of one's cells each, or the
- *    cells' own estimate where the key was not kept: their sum is at most each sum of its cells.
- * So e/w * N holds for every estimate, kept or not, after any updates and merges, with confidence 1 - e^-5 a key.
- * Invariant: floor is the smallest row maximum, so every estimate of the cells and every over is at most the floor, with
- * certainty: a key above it is kept, and no error exceeds it.
+ * Bounds. Let T(k) be what was truly added for key k, and C the classical count-min (Cormode and
+ * Muthukrishnan, 2005) of 5 rows of w cells over the whole stream: each of k's cells in C is at least T(k),
+ * and all five exceed T(k) by more than e/w * N with probability at most e^-5, N being the total. Our
+ * estimate is between T(k) and the smallest of k's cells in C:
+ *  - A packet of a key not kept raises its cells to their minimum + increment at most (conservative update,
+ *    Estan and Varghese, 2002). The minimum is at most each cell, so no cell grows by more than C's does.
+ *  - A key that enters takes over = the minimum of its cells, at most each of its cells in C, which from then on
+ *    grow by its whole count. So counted + over passes none of them, nor does raising its cells to that.
+ *  - Merging adds cell by cell, and C is linear. counted adds; so does over, or, where the key was not kept,
+ *    the minimum of that side's cells: each part is at most each of that side's cells in C.
+ * So e/w * N holds for every estimate, kept or not, after any updates and merges, with confidence 1 - e^-5
+ * a key. Invariant: floor is the smallest row maximum, so every minimum of cells and every over is at most the floor,
+ * with certainty: a key above it is kept, and no error exceeds it.
  *
- * Failure: merge fails before it has changed anything. Used through sketch.c only.
+ * Failure: a merge fails before it has changed anything. Used through sketch.c only.
  */
 #include "measure/sketch_count_min.h"
 
@@ -41,8 +41,8 @@ static const struct count_min *count_min_of(const struct sketch *sketch)
 }
 
 /*
- * The cell of a hash in a row. Each row folds the hash with a salt of its own: rows of the form a + row * b would not be
- * independent enough for e^-5 (a key that shares two cells would often share a third).
+ * The cell of a hash in a row. Each row folds the hash with a salt of its own: rows of the form a + row * b
+ * would not be independent enough for e^-5 (a key that shares two cells would often share a third).
  */
 static uint64_t *cell_of(const struct count_min *cm, unsigned int row, uint64_t hash)
 {
@@ -244,17 +244,18 @@ static uint32_t union_count(const struct count_min *into, const struct count_min
 	uint32_t count = into->table.used;
 
 	for (uint32_t i = 0; i < from->table.place_count; i++) {
-		const struct kept *kept = &from->table.places[i];
+		const struct flowkey *key = &from->table.places[i].key;
 
-		if (kept->key.len && !sketch_table_find(&into->table, &kept->key, flowkey_hash(&kept->key, into->table.seed)))
+		if (key->len && !sketch_table_find(&into->table, key, flowkey_hash(key, into->table.seed)))
 			count++;
 	}
 	return count;
 }
 
 /*
- * Unites the kept keys; a key kept on one side only gets what the other side's cells say of it. So both sides' cells
- * must be as they were before the merge. First the keys that into holds alone, while they can be told from those it gets.
+ * Unites the kept keys; a key kept on one side only gets what the other side's cells say of it, so both
+ * sides' cells must still be those from before the merge. The keys that into holds alone come first,
+ * while they can be told from those it gets.
  */
 static void kept_unite(struct count_min *into, const struct count_min *from)
 {

@@ -2,10 +2,10 @@
 /*
  * sketch_count_min_wire - the count-min state as bytes.
  *
- * State: exact (0 or 1), packets, bytes, number of keys (varints); each key in ascending order of length and bytes: length,
- * bytes, packets, bytes and, unless exact, over (varints); unless exact the cells, row by row: a
- * varint each, where 0 is followed by how many zeros stand there. The floor follows from the cells. Sorted keys make
- * equal content equal bytes, and a repeated key impossible to hide.
+ * State: exact (0 or 1), packets, bytes, number of keys (varints); the keys in ascending order of length and
+ * bytes, each as length, bytes, and as varints its packets, bytes and, unless exact, over; unless exact the
+ * cells, row by row, a varint each, where 0 is followed by how many zeros stand there. The floor follows
+ * from the cells. Sorted keys make equal content equal bytes, and a repeated key impossible to hide.
  *
  * Reading checks every claim that the counting half relies on: key lengths, counts within the totals, over within
  * the cells' estimate. What does not hold is ERROR_BAD_REQUEST. Used by sketch_count_min.c's ops.

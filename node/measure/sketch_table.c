@@ -2,10 +2,10 @@
 /*
  * sketch_table - open addressing with linear probing and backward-shift removal.
  *
- * Invariant: every place from a key's home (from the high half of its hash) to where it lies is taken. There is always a
- * free place, so every probe ends. Selection is by radix, a byte a pass from the highest
- * one in use: linear whatever the counts are, and without a second array, so that a peer that
- * chooses the counts cannot make it slow. Used by sketch_count_min.c and its wire half.
+ * Invariant: every place from a key's home (from the high half of its hash) to where it lies is taken, and
+ * at least one place is free, so every probe ends. Selection is by radix, a byte a pass from the highest one
+ * in use: without a second array, and linear whatever the counts are, so that a peer that chooses the
+ * counts cannot make it slow. Used by sketch_count_min.c and its wire half.
  */
 #include "measure/sketch_table.h"
 

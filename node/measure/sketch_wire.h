@@ -3,7 +3,8 @@
  * sketch_wire - bytes of a sketch: a writer that grows, a reader that trusts nothing.
  *
  * Both keep their failure: after the first one, puts do nothing and gets give 0, so a caller asks once
- * behind a group of fields. Numbers are little-endian; a varint has 7 bits a byte, low bits first, in its shortest form only.
+ * behind a group of fields. Numbers are little-endian; a varint has 7 bits a byte, low bits first, and
+ * only its shortest form is one.
  */
 #ifndef MEASURE_SKETCH_WIRE_H
 #define MEASURE_SKETCH_WIRE_H
