@@ -14,6 +14,8 @@
 #include "tree/fanout.h"
 #include "verbs.h"
 
+#define SYNC_ID "sync"	/* of requests that no client made */
+
 struct dispatch {
 	struct context *context;
 	struct request *waiting;	/* for the capture thread, oldest first */
@@ -224,12 +226,30 @@ void dispatch_on_command(void *context, struct upstream_peer *peer, const void *
 		request_open(request);
 }
 
+/* A child's answer to configuration that it was sent again: only a refusal is of interest. */
+static bool dispatch_take_sync(struct dispatch *dispatch, const struct link *link, const uint8_t *head, size_t head_len)
+{
+	struct partial partial;
+	char id[GATHER_ID_MAX];
+
+	if (partial_peek(head, head_len, id, sizeof id, NULL) < 0 || strcmp(id, SYNC_ID) != 0)
+		return false;
+	if (partial_decode(&partial, NULL, head, head_len, NULL, 0, NULL) == 0) {
+		if (partial.error.code)
+			log_write(dispatch->context->log, LOG_LEVEL_WARNING, "child %s: refused its configuration: %s",
+				  link_name(link), partial.error.text);
+		partial_clear(&partial);
+	}
+	return true;
+}
+
 void dispatch_on_partial(void *context, struct link *link, const uint8_t *head, size_t head_len, const uint8_t *body,
 			 size_t body_len)
 {
 	struct dispatch *dispatch = context;
 
-	gather_take(dispatch->context->gathers, link, head, head_len, body, body_len);
+	if (!dispatch_take_sync(dispatch, link, head, head_len))
+		gather_take(dispatch->context->gathers, link, head, head_len, body, body_len);
 }
 
 void dispatch_on_lost(void *context, struct link *link)
@@ -246,7 +266,7 @@ static void dispatch_send(struct dispatch *dispatch, struct link *link, json_t *
 	char *text = NULL;
 	size_t len;
 
-	if (command_encode_down(&command, dispatch->context->node, "sync", DEFAULT_TIMEOUT_MS, &text, &len, &why) < 0 ||
+	if (command_encode_down(&command, dispatch->context->node, SYNC_ID, DEFAULT_TIMEOUT_MS, &text, &len, &why) < 0 ||
 	    link_send(link, text, len, &why) < 0)
 		log_write(dispatch->context->log, LOG_LEVEL_WARNING, "configuration for %s: %s", link_name(link), why.text);
 	free(text);

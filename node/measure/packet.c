@@ -163,7 +163,7 @@ static bool extension_step(struct cursor *cursor, struct packet *out)
 		uint16_t fragment = read_be16(header + 2);
 
 		len = 8;
-		if (fragment & 0xfff9)	/* an offset, or more to come; an "atomic" fragment has neither: it is whole */
+		if (fragment & 0xfff9)	/* an offset, or more to come; "atomic" ones have neither: they are whole */
 			out->flags |= PACKET_FRAGMENT;
 		if (fragment & 0xfff8) {
 			out->proto = header[0];

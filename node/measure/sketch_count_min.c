@@ -12,13 +12,13 @@
  * estimate is between T(k) and the smallest of k's cells in C:
  *  - A packet of a key not kept raises its cells to their minimum + increment at most (conservative update,
  *    Estan and Varghese, 2002). The minimum is at most each cell, so no cell grows by more than C's does.
- *  - A key that enters takes over = the minimum of its cells, at most each of its cells in C, which from then on
- *    grow by its whole count. So counted + over passes none of them, nor does raising its cells to that.
+ *  - A key that enters takes over = the minimum of its cells, at most each of its cells in C, which from then
+ *    on grow by its whole count. So counted + over passes none of them, nor does raising its cells to that.
  *  - Merging adds cell by cell, and C is linear. counted adds; so does over, or, where the key was not kept,
  *    the minimum of that side's cells: each part is at most each of that side's cells in C.
  * So e/w * N holds for every estimate, kept or not, after any updates and merges, with confidence 1 - e^-5
- * a key. Invariant: floor is the smallest row maximum, so every minimum of cells and every over is at most the floor,
- * with certainty: a key above it is kept, and no error exceeds it.
+ * a key. Invariant: floor is the smallest row maximum, so every minimum of cells and every over is at most
+ * the floor, with certainty: a key above it is kept, and no error exceeds it.
  *
  * Failure: a merge fails before it has changed anything. Used through sketch.c only.
  */
