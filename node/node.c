@@ -27,6 +27,7 @@ struct node {
 	struct log log;
 	zloop_t *loop;
 	char incarnation[17];
+	char source_kind[16];
 	struct context context;
 	struct dispatch *dispatch;
 	int signals;
@@ -117,7 +118,6 @@ static void node_start_capture(struct node *node)
 		node_fail_capture(node, &why);
 		return;
 	}
-	node->context.source_kind = source->ops->kind;
 	if (source->ops->holds_packets && node_start_rules(node, &why) < 0) {
 		rules_destroy(node->context.rules);
 		node->context.rules = NULL;
@@ -233,9 +233,10 @@ int node_run(const struct config *config, struct error *err)
 	int result;
 
 	node_configure_czmq();
+	snprintf(node.source_kind, sizeof node.source_kind, "%.*s", (int)strcspn(config->source, ":"), config->source);
 	node.context = (struct context){
 		.node = config->name, .incarnation = node.incarnation, .state_dir = config->state_dir,
-		.source_kind = config->source, .log = &node.log, .topology = &config->topology,
+		.source_kind = node.source_kind, .log = &node.log, .topology = &config->topology,
 		.started_ms = zclock_mono(), .clock_offset_ms = config->clock_offset_ms,
 	};
 	result = node_start(&node, err);

@@ -87,7 +87,8 @@ static int command_read_common(struct command *command, struct error *err)
 {
 	double timeout, ttl;
 
-	if (command_check_version(command, err) < 0 || command_read_scope(command, err) < 0 ||
+	/* "accept" first: it decides in which form a refusal of the rest is told. */
+	if (command_read_scope(command, err) < 0 || command_check_version(command, err) < 0 ||
 	    command_read_path(command, err) < 0 ||
 	    command_get_number(command, "timeout_ms", 1, LIMIT_TIMEOUT_MS, DEFAULT_TIMEOUT_MS, &timeout, err) < 0 ||
 	    command_get_number(command, "ttl", 0, LIMIT_TTL, LIMIT_TTL, &ttl, err) < 0)

@@ -28,6 +28,7 @@ static const struct {
 	[ERROR_TIMEOUT] = { "timeout", 504 },
 	[ERROR_LOOP] = { "loop", 409 },
 	[ERROR_MISMATCH] = { "mismatch", 409 },
+	[ERROR_CLOCK] = { "clock", 409 },
 	[ERROR_CAPTURE_FAILED] = { "capture-failed", 500 },
 	[ERROR_INTERNAL] = { "internal", 500 },
 };

@@ -111,6 +111,7 @@ const char *partial_why(enum error_code code)
 	case ERROR_TIMEOUT:
 	case ERROR_LOOP:
 	case ERROR_MISMATCH:
+	case ERROR_CLOCK:
 	case ERROR_CAPTURE_FAILED:
 		return error_code_name(code);
 	case ERROR_UNKNOWN_TYPE:
@@ -176,11 +177,12 @@ static int partial_merge_parts(struct partial *into, struct partial *from, struc
 	return 0;
 }
 
-static uint32_t partial_hidden(const struct partial *partial)
+/* Nodes behind a partial's own that are not counted elsewhere. */
+static uint32_t partial_hidden(const struct partial *partial, size_t shared)
 {
 	uint64_t nodes = partial_expected(partial);
 
-	return nodes > 1 ? (uint32_t)(nodes - 1) : 0;
+	return nodes > shared + 1 ? (uint32_t)(nodes - shared - 1) : 0;
 }
 
 int partial_merge(struct partial *into, struct partial *from, const char *child, struct error *err)
@@ -189,16 +191,16 @@ int partial_merge(struct partial *into, struct partial *from, const char *child,
 	struct error why = {0};
 
 	if (from->error.code) {
-		partial_add_missing(into, child, partial_why(from->error.code), partial_hidden(from), from->error.text);
+		partial_add_missing(into, child, partial_why(from->error.code), partial_hidden(from, 0), from->error.text);
 		return 0;
 	}
 	if (shared && shared < from->node_count) {
-		partial_add_missing(into, child, "overlap", partial_hidden(from), "some of its nodes are counted already");
+		partial_add_missing(into, child, "overlap", partial_hidden(from, shared), "some of its nodes are counted already");
 		return 0;
 	}
 	if (!shared) {
 		if (from->node_count && partial_merge_parts(into, from, &why) < 0) {
-			partial_add_missing(into, child, partial_why(why.code), partial_hidden(from), why.text);
+			partial_add_missing(into, child, partial_why(why.code), partial_hidden(from, 0), why.text);
 			return 0;
 		}
 		into->packets_seen += from->packets_seen;

@@ -33,22 +33,27 @@ static json_t *reply_error(const struct error *error)
 	return json_pack("{s:s, s:s}", "code", error_code_name(error->code), "message", error->text);
 }
 
-/* Nobody answered: the worst reason there is, in words. */
+/* The code behind a missing node's word; what is no code of its own means that nobody answered in time. */
+static enum error_code reply_code_of(const char *why)
+{
+	if (!why || strcmp(why, "down") == 0 || strcmp(why, "timeout") == 0 || strcmp(why, "overlap") == 0)
+		return ERROR_TIMEOUT;
+	return strcmp(why, "joining") == 0 ? ERROR_NO_SUCH_SKETCH : error_code_parse(why);
+}
+
+/* Nobody answered: the first reason there is, in words. */
 static void reply_explain(const struct partial *partial, struct error *error)
 {
 	const json_t *first = json_array_get(partial->missing, 0);
 	const char *why = json_string_value(json_object_get(first, "why"));
 	const char *node = json_string_value(json_object_get(first, "node"));
 	const char *message = json_string_value(json_object_get(first, "message"));
+	enum error_code code = reply_code_of(why);
 
 	if (!why)
-		error_set(error, ERROR_TIMEOUT, "no node answered in time");
-	else if (message)
-		error_set(error, strcmp(why, "capture-failed") == 0 ? ERROR_CAPTURE_FAILED : ERROR_TIMEOUT, "%s: %s",
-			  node, message);
+		error_set(error, code, "no node answered in time");
 	else
-		error_set(error, strcmp(why, "capture-failed") == 0 ? ERROR_CAPTURE_FAILED : ERROR_TIMEOUT,
-			  "no node answered (%s: %s)", node, why);
+		error_set(error, code, "no node answered (%s: %s)", node, message ? message : why);
 }
 
 static void reply_add_nodes(json_t *head, const struct partial *partial)

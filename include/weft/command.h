@@ -24,6 +24,7 @@ struct command {
 	bool is_local;		/* "scope": "local": this node only */
 	bool wants_msgpack;	/* "accept": "msgpack": the reply is a partial */
 	bool is_first;		/* no node has handled it before this one */
+	bool may_configure;	/* whoever sent it has that right; set by who took it in, never read from the fields */
 };
 
 /*

@@ -17,6 +17,13 @@ int64_t context_wall_ms(const struct context *context)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + context->clock_offset_ms;
 }
 
+uint64_t context_unseen(const struct context *context)
+{
+	uint64_t received = context->figures.source.packets + context->figures.source.lost;
+
+	return context->rules_matched > received ? context->rules_matched - received : 0;
+}
+
 int context_check_capture(const struct context *context, struct error *err)
 {
 	if (context->figures.state != CAPTURE_FAILED)

@@ -36,6 +36,9 @@ struct context {
 
 int64_t context_wall_ms(const struct context *context);
 
+/* Packets that the kernel's rules have counted and the source has not received; never too large: the rules were read before. */
+uint64_t context_unseen(const struct context *context);
+
 /* ERROR_CAPTURE_FAILED with the reason when this node cannot measure; 0 when it can. */
 int context_check_capture(const struct context *context, struct error *err);
 

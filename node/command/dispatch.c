@@ -114,10 +114,11 @@ static void request_answer(struct request *request, const struct partial *merged
 		request_send_partial(request, merged);
 		return;
 	}
-	if (merged->node_count && request->verb->finish &&
-	    request->verb->finish(&request->command, merged, &reply, &why) < 0)
+	why = merged->error;
+	if (why.code || (merged->node_count && request->verb->finish &&
+			 request->verb->finish(&request->command, merged, &reply, &why) < 0)) {
 		text = reply_print_error(&request->command, &why, &len);
-	else {
+	} else {
 		if (!reply.data && merged->document)
 			reply.data = json_incref(merged->document);
 		text = reply_print(&request->command, merged, &reply,
@@ -159,7 +160,10 @@ static void request_run(struct request *request)
 	if (request->verb->run(context, &request->command, &own, &why) < 0 ||
 	    partial_add_node(&own, context->node, &why) < 0) {
 		log_write(context->log, LOG_LEVEL_WARNING, "%s: %s", request->command.type, why.text);
-		partial_add_missing(gather_partial(gather), context->node, partial_why(why.code), 0, why.text);
+		if (request->verb->scope == SCOPE_LOCAL)
+			gather_partial(gather)->error = why;
+		else
+			partial_add_missing(gather_partial(gather), context->node, partial_why(why.code), 0, why.text);
 	} else {
 		partial_merge(gather_partial(gather), &own, context->node, NULL);
 	}
@@ -203,7 +207,8 @@ static int request_check(struct request *request, struct error *err)
 	request->verb = verb_find(command->type, err);
 	if (!request->verb)
 		return -1;
-	if (request->verb->role == ROLE_CONFIGURE && !request->peer->may_configure)
+	command->may_configure = request->peer->may_configure;
+	if (request->verb->role == ROLE_CONFIGURE && !command->may_configure)
 		return error_set(err, ERROR_DENIED, "%s: not over loopback TCP without keys (use the node's ipc:// endpoint, "
 				 "or start it with --insecure)", command->type);
 	if (command_has_passed(command, context->node))

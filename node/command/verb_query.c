@@ -65,7 +65,7 @@ static int query_set_window_epoch(struct context *context, struct command *comma
 static void query_add_figures(const struct context *context, struct partial *own)
 {
 	own->packets_seen = context->figures.source.packets;
-	own->packets_lost = context->figures.source.lost;
+	own->packets_lost = context->figures.source.lost + context_unseen(context);
 }
 
 /* A mergeable copy of a counter's sealed state; from NULL: nothing was counted. */
@@ -90,6 +90,20 @@ int query_all_run(struct context *context, const struct command *command, struct
 	return query_fill(context, counter, epoch_ring_all(counter->ring), own, err);
 }
 
+/* A host whose clock is off would answer for another second: it is missing instead. */
+static int query_check_clock(const struct context *context, int64_t epoch, struct error *err)
+{
+	int64_t now = epoch_of(context_wall_ms(context));
+
+	if (epoch >= now)
+		return error_set(err, ERROR_CLOCK, "epoch %lld is not over here: this host's clock is behind by more than %d ms",
+				 (long long)epoch, EPOCH_SETTLE_MS);
+	if (now - epoch >= EPOCH_KEEP)
+		return error_set(err, ERROR_CLOCK, "epoch %lld is gone here: this host's clock is ahead, or the question took "
+				 "%lld s", (long long)epoch, (long long)(now - epoch));
+	return 0;
+}
+
 int query_real_time_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
 {
 	const struct store_counter *counter = query_counter(context, command, err);
@@ -99,9 +113,8 @@ int query_real_time_run(struct context *context, const struct command *command, 
 		return -1;
 	if (!json_is_integer(epoch))
 		return error_set(err, ERROR_BAD_REQUEST, "epoch: missing (the node asked first names it)");
-	if (json_integer_value(epoch) >= epoch_of(context_wall_ms(context)))
-		return error_set(err, ERROR_MISMATCH, "epoch %lld is not over here: this host's clock is behind by more than "
-				 "%d ms", (long long)json_integer_value(epoch), EPOCH_SETTLE_MS);
+	if (query_check_clock(context, json_integer_value(epoch), err) < 0)
+		return -1;
 	return query_fill(context, counter, epoch_ring_get(counter->ring, json_integer_value(epoch)), own, err);
 }
 

@@ -5,12 +5,16 @@
 #include "merge.h"
 #include "verbs.h"
 
-/* The parent's path is this node's line of ancestors: what it greets its own children with. */
+/*
+ * The parent's path is this node's line of ancestors: what it greets its own children with. Only a parent that may configure
+ * sets it: with a made-up path anybody could make a child look like a loop.
+ */
 int hello_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
 {
 	if (command->is_first)
 		return error_set(err, ERROR_BAD_REQUEST, "path: missing (hello is for nodes; clients ping)");
-	downstream_set_ancestors(context->downstream, command_path(command));
+	if (command->may_configure)
+		downstream_set_ancestors(context->downstream, command_path(command));
 	own->document = json_pack("{s:s, s:s, s:s, s:I}", "node", context->node, "incarnation", context->incarnation,
 				  "version", WEFT_NODE_VERSION, "below",
 				  (json_int_t)downstream_below(context->downstream));

@@ -70,6 +70,7 @@ static void upstream_handle(struct upstream_door *door, zmsg_t *message)
 	struct upstream_peer *peer;
 
 	if (zmsg_size(message) < 2 || zmsg_size(message) > LIMIT_ENVELOPE_FRAMES + 1) {
+		door->upstream->undelivered++;
 		zmsg_destroy(&message);
 		return;
 	}

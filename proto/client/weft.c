@@ -26,7 +26,7 @@
 #include "weft/limits.h"
 
 #define WEFT_ERROR_MAX 512
-#define WEFT_GRACE_MS 500	/* waited beyond the answer's time-out: the way back, and a node's last moment */
+#define WEFT_GRACE_MS 500 /* waited beyond the answer's time-out: the way back, and a node's last moment */
 
 struct weft_client {
 	void *context;
@@ -101,8 +101,8 @@ static int weft_open_socket(struct weft_client *client)
 		return weft_fail(weft_connect_reason, "%s: socket: %s", client->endpoint, zmq_strerror(errno));
 	if (zmq_connect(client->socket, client->endpoint) < 0)
 		return weft_fail(weft_connect_reason,
-				 "%s: %s (an address, ADDRESS:PORT, tcp://ADDRESS:PORT or ipc://PATH)", client->endpoint,
-				 zmq_strerror(errno));
+				 "%s: %s (an address, ADDRESS:PORT, tcp://ADDRESS:PORT or ipc://PATH)",
+				 client->endpoint, zmq_strerror(errno));
 	return 0;
 }
 
@@ -163,7 +163,7 @@ static int weft_add_timeout(struct weft_client *client, struct weft_exchange *ex
 				 timeout_ms, LIMIT_TIMEOUT_MS);
 	if (timeout_ms && json_object_set_new(exchange->fields, "timeout_ms", json_integer(timeout_ms)) < 0)
 		return weft_fail(client->error, "request: out of memory");
-	exchange->wait_ms = weft_own_timeout(exchange->fields) + WEFT_GRACE_MS;
+	exchange->wait_ms = weft_own_timeout(exchange->fields);
 	exchange->deadline_ms = weft_now_ms() + exchange->wait_ms;
 	return 0;
 }
@@ -174,8 +174,8 @@ static int weft_prepare(struct weft_client *client, struct weft_exchange *exchan
 
 	exchange->fields = json_loads(json, JSON_REJECT_DUPLICATES, &why);
 	if (!exchange->fields)
-		return weft_fail(client->error, "request: not JSON: %s at byte %d (one object with a \"type\")", why.text,
-				 why.position);
+		return weft_fail(client->error, "request: not JSON: %s at byte %d (one object with a \"type\")",
+				 why.text, why.position);
 	if (!json_is_object(exchange->fields))
 		return weft_fail(client->error, "request: not a JSON object ({\"type\": ...})");
 	if (weft_add_id(client, exchange) < 0 || weft_add_timeout(client, exchange, timeout_ms) < 0)
@@ -184,7 +184,8 @@ static int weft_prepare(struct weft_client *client, struct weft_exchange *exchan
 	if (!exchange->text)
 		return weft_fail(client->error, "request: out of memory");
 	if (strlen(exchange->text) > LIMIT_JSON_BYTES)
-		return weft_fail(client->error, "request: %zu bytes (at most %d)", strlen(exchange->text), LIMIT_JSON_BYTES);
+		return weft_fail(client->error, "request: %zu bytes (at most %d)", strlen(exchange->text),
+				 LIMIT_JSON_BYTES);
 	return 0;
 }
 
@@ -275,10 +276,11 @@ static int weft_judge(struct weft_client *client, const struct weft_exchange *ex
 	return is_ours;
 }
 
-static char *weft_await(struct weft_client *client, const struct weft_exchange *exchange)
+static char *weft_await(struct weft_client *client, struct weft_exchange *exchange)
 {
 	size_t len = 0;
 
+	exchange->deadline_ms += WEFT_GRACE_MS;
 	while (weft_wait(client, exchange, ZMQ_POLLIN)) {
 		char *text = weft_receive(client, &len);
 		int verdict = text ? weft_judge(client, exchange, text, len) : 0;
@@ -289,7 +291,7 @@ static char *weft_await(struct weft_client *client, const struct weft_exchange *
 		if (verdict < 0)
 			return NULL;
 	}
-	weft_fail(client->error, "%s: no answer within %d ms", client->endpoint, exchange->wait_ms);
+	weft_fail(client->error, "%s: no answer within %d ms", client->endpoint, exchange->wait_ms + WEFT_GRACE_MS);
 	return NULL;
 }
 
