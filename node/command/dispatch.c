@@ -30,6 +30,7 @@ struct request {
 	const struct verb *verb;
 	int64_t arrived_us;
 	struct gather *gather;
+	struct error own_error;	/* why this node's half failed */
 	uint64_t token;		/* of the seal it waits for; 0: none */
 };
 
@@ -114,7 +115,8 @@ static void request_answer(struct request *request, const struct partial *merged
 		request_send_partial(request, merged);
 		return;
 	}
-	why = merged->error;
+	if (merged->error.code || merged->node_count == 0)
+		why = request->own_error;
 	if (why.code || (merged->node_count && request->verb->finish &&
 			 request->verb->finish(&request->command, merged, &reply, &why) < 0)) {
 		text = reply_print_error(&request->command, &why, &len);
@@ -160,6 +162,7 @@ static void request_run(struct request *request)
 	if (request->verb->run(context, &request->command, &own, &why) < 0 ||
 	    partial_add_node(&own, context->node, &why) < 0) {
 		log_write(context->log, LOG_LEVEL_WARNING, "%s: %s", request->command.type, why.text);
+		request->own_error = why;
 		if (request->verb->scope == SCOPE_LOCAL)
 			gather_partial(gather)->error = why;
 		else

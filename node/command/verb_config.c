@@ -140,6 +140,29 @@ int sketch_check(struct context *context, struct command *command, struct error 
 	return command_set(command, "sketch_id", json_string(id), err);
 }
 
+/*
+ * Whoever made a sketch decides on its end: dropped below alone, it would leave a hole in every answer from above.
+ * "force" is for a maker that is gone for good.
+ */
+static int config_check_maker(const struct context *context, const struct command *command, struct error *err)
+{
+	const char *id = json_string_value(json_object_get(command->fields, "sketch_id"));
+	size_t len = strlen(context->node);
+	bool is_forced;
+
+	if (command_get_flag(command, "force", false, &is_forced, err) < 0)
+		return -1;
+	if (!command->is_first || is_forced || (strncmp(id, context->node, len) == 0 && id[len] == '-'))
+		return 0;
+	return error_set(err, ERROR_CONFLICT, "sketch %s: made by %.*s, ask that node to remove it (or \"force\": true, where it is "
+			 "gone for good)", id, (int)(strrchr(id, '-') - id), id);
+}
+
+int remove_sketch_check(struct context *context, struct command *command, struct error *err)
+{
+	return sketch_check(context, command, err) < 0 ? -1 : config_check_maker(context, command, err);
+}
+
 static int config_read_type(const struct command *command, uint8_t *fields, struct error *err)
 {
 	const char *type;
@@ -169,6 +192,11 @@ int counter_check(struct context *context, struct command *command, struct error
 	if (sketch_check(context, command, err) < 0 || config_read_type(command, &fields, err) < 0)
 		return -1;
 	return command->is_first && !config_find(context, command, &sketch, err) ? -1 : 0;
+}
+
+int remove_counter_check(struct context *context, struct command *command, struct error *err)
+{
+	return counter_check(context, command, err) < 0 ? -1 : config_check_maker(context, command, err);
 }
 
 static int config_read_unit(const struct command *command, uint8_t *unit, struct error *err)

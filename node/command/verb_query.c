@@ -12,6 +12,7 @@
 #include "merge.h"
 #include "verbs.h"
 
+#define QUERY_TRIP_MS 500	/* what a question may take on its way down before a clock is held to be ahead */
 #define QUERY_HITTER_MIN_TOTAL 5	/* a share of so little says nothing, as the ancestor had it */
 
 static struct store_counter *query_counter(struct context *context, const struct command *command, struct error *err)
@@ -53,9 +54,10 @@ static int query_set_window_all(struct context *context, struct command *command
 
 static int query_set_window_epoch(struct context *context, struct command *command, struct error *err)
 {
-	int64_t epoch = epoch_settled(context_wall_ms(context));
+	int64_t now_ms = context_wall_ms(context), epoch = epoch_settled(now_ms);
 
-	if (command_set(command, "epoch", json_integer(epoch), err) < 0)
+	if (command_set(command, "epoch", json_integer(epoch), err) < 0 ||
+	    command_set(command, "now_ms", json_integer(now_ms), err) < 0)
 		return -1;
 	return command_set(command, "window",
 			   json_pack("{s:s, s:I, s:o, s:o}", "kind", "real time", "epoch", (json_int_t)epoch, "from",
@@ -91,16 +93,19 @@ int query_all_run(struct context *context, const struct command *command, struct
 }
 
 /* A host whose clock is off would answer for another second: it is missing instead. */
-static int query_check_clock(const struct context *context, int64_t epoch, struct error *err)
+static int query_check_clock(const struct context *context, const struct command *command, int64_t epoch,
+			     struct error *err)
 {
-	int64_t now = epoch_of(context_wall_ms(context));
+	int64_t now_ms = context_wall_ms(context);
+	const json_t *asked = json_object_get(command->fields, "now_ms");
+	int64_t ahead_ms = json_is_integer(asked) ? now_ms - json_integer_value(asked) : 0;
 
-	if (epoch >= now)
-		return error_set(err, ERROR_CLOCK, "epoch %lld is not over here: this host's clock is behind by more than %d ms",
-				 (long long)epoch, EPOCH_SETTLE_MS);
-	if (now - epoch >= EPOCH_KEEP)
-		return error_set(err, ERROR_CLOCK, "epoch %lld is gone here: this host's clock is ahead, or the question took "
-				 "%lld s", (long long)epoch, (long long)(now - epoch));
+	if (epoch >= epoch_of(now_ms) || ahead_ms < -EPOCH_SETTLE_MS)
+		return error_set(err, ERROR_CLOCK, "this host's clock is %lld ms behind the asking node's (at most %d)",
+				 (long long)-ahead_ms, EPOCH_SETTLE_MS);
+	if (epoch_of(now_ms) - epoch >= EPOCH_KEEP || ahead_ms > EPOCH_SETTLE_MS + QUERY_TRIP_MS)
+		return error_set(err, ERROR_CLOCK, "this host's clock is %lld ms ahead of the asking node's, the question's "
+				 "way here included (at most %d)", (long long)ahead_ms, EPOCH_SETTLE_MS + QUERY_TRIP_MS);
 	return 0;
 }
 
@@ -113,7 +118,7 @@ int query_real_time_run(struct context *context, const struct command *command, 
 		return -1;
 	if (!json_is_integer(epoch))
 		return error_set(err, ERROR_BAD_REQUEST, "epoch: missing (the node asked first names it)");
-	if (query_check_clock(context, json_integer_value(epoch), err) < 0)
+	if (query_check_clock(context, command, json_integer_value(epoch), err) < 0)
 		return -1;
 	return query_fill(context, counter, epoch_ring_get(counter->ring, json_integer_value(epoch)), own, err);
 }

@@ -45,6 +45,8 @@ int config_counter_check(struct context *context, struct command *command, struc
 int config_counter_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 int remove_sketch_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 int remove_counter_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
+int remove_sketch_check(struct context *context, struct command *command, struct error *err);
+int remove_counter_check(struct context *context, struct command *command, struct error *err);
 int sketch_check(struct context *context, struct command *command, struct error *err);
 int counter_check(struct context *context, struct command *command, struct error *err);
 
