@@ -18,7 +18,8 @@ struct config_option {
 
 static const struct config_option config_options[] = {
 	{'n', "name", "NAME", "this node's name in the fabric (default: the host's)"},
-	{'l', "listen", "ENDPOINT", "take commands here, repeatable: ADDRESS, tcp://ADDRESS:PORT or ipc://PATH\n"
+	{'l', "listen", "ENDPOINT",
+	 "take commands here, repeatable: ADDRESS, tcp://ADDRESS:PORT or ipc://PATH\n"
 	 "                          (default tcp://127.0.0.1:9338)"},
 	{'c', "child", "NAME=ENDPOINT", "connect to a child, repeatable"},
 	{'t', "topology", "FILE", "the whole fabric as one JSON file; this node finds its entry by its name"},
@@ -36,7 +37,8 @@ static const struct config_option config_options[] = {
 
 static void config_print_help(void)
 {
-	printf("Usage: weftd [OPTION]...\nA node of a Weft measurement fabric: counts this host's packets, answers for its subtree.\n\n");
+	printf("Usage: weftd [OPTION]...\nA node of a Weft measurement fabric: counts this host's packets, answers for "
+	       "its subtree.\n\n");
 	for (size_t i = 0; i < CONFIG_OPTIONS; i++) {
 		const struct config_option *option = &config_options[i];
 		char left[40];
@@ -56,7 +58,8 @@ static int config_read_number(const char *what, const char *text, long long min,
 
 	*number = strtoll(text, &end, 10);
 	if (!*text || *end || *number < min || *number > max)
-		return error_set(err, ERROR_BAD_REQUEST, "--%s %.40s: not a number from %lld to %lld", what, text, min, max);
+		return error_set(err, ERROR_BAD_REQUEST, "--%s %.40s: not a number from %lld to %lld", what, text, min,
+				 max);
 	return 0;
 }
 
@@ -77,9 +80,9 @@ static int config_add_child(struct config *config, const char *text, struct erro
 	if (!equals || equals == text || (size_t)(equals - text) > LIMIT_NAME)
 		return error_set(err, ERROR_BAD_REQUEST, "--child %.60s: not NAME=ENDPOINT", text);
 	snprintf(name, sizeof name, "%.*s", (int)(equals - text), text);
-	return topology_endpoint(equals + 1, endpoint, err) < 0
-		       ? -1
-		       : topology_add_child(&config->topology, name, endpoint, err);
+	return topology_endpoint(equals + 1, endpoint, err) < 0 ?
+		       -1 :
+		       topology_add_child(&config->topology, name, endpoint, err);
 }
 
 static int config_take(struct config *config, int key, const char *value, struct error *err)
@@ -109,8 +112,8 @@ static int config_take(struct config *config, int key, const char *value, struct
 		config->queue = (uint16_t)number;
 		return 0;
 	case 'o':
-		return config_read_number("clock-offset", value, -1000000000000, 1000000000000, (long long *)&config->clock_offset_ms,
-					  err);
+		return config_read_number("clock-offset", value, -1000000000000, 1000000000000,
+					  (long long *)&config->clock_offset_ms, err);
 	case 'L':
 		return log_level_parse(value, &config->log_level, err);
 	default:
@@ -123,8 +126,10 @@ static int config_check_listen(const struct config *config, struct error *err)
 {
 	for (size_t i = 0; i < config->topology.listen_count && !config->is_insecure; i++) {
 		if (topology_endpoint_reach(config->topology.listen[i]) == REACH_NETWORK)
-			return error_set(err, ERROR_DENIED, "--listen %s: refused: anybody on the network could command this node "
-					 "(use ipc://, loopback, or spell out --insecure)", config->topology.listen[i]);
+			return error_set(err, ERROR_DENIED,
+					 "--listen %s: refused: anybody on the network could command this node "
+					 "(use ipc://, loopback, or spell out --insecure)",
+					 config->topology.listen[i]);
 	}
 	return 0;
 }
@@ -143,7 +148,8 @@ static int config_complete(struct config *config, struct error *err)
 		return -1;
 	if (config->state_dir && access(config->state_dir, W_OK | X_OK) < 0 && mkdir(config->state_dir, 0700) < 0)
 		return error_set(err, ERROR_BAD_REQUEST, "--state %s: not a folder to write to: %m", config->state_dir);
-	if (config->topology.listen_count == 0 && topology_add_listen(&config->topology, "tcp://127.0.0.1:9338", err) < 0)
+	if (config->topology.listen_count == 0 &&
+	    topology_add_listen(&config->topology, "tcp://127.0.0.1:9338", err) < 0)
 		return -1;
 	return config_check_listen(config, err);
 }
@@ -151,8 +157,9 @@ static int config_complete(struct config *config, struct error *err)
 static void config_make_long(struct option *options)
 {
 	for (size_t i = 0; i < CONFIG_OPTIONS; i++)
-		options[i] = (struct option){config_options[i].name, config_options[i].value ? required_argument : no_argument,
-					     NULL, config_options[i].key};
+		options[i] = (struct option){config_options[i].name,
+					     config_options[i].value ? required_argument : no_argument, NULL,
+					     config_options[i].key};
 	options[CONFIG_OPTIONS] = (struct option){0};
 }
 

@@ -11,9 +11,9 @@
 #include "weft/topology.h"
 
 struct config {
-	const char *name;	/* these texts belong to argv, or to name_of_host */
+	const char *name; /* these texts belong to argv, or to name_of_host */
 	const char *source;
-	const char *state_dir;	/* NULL: none */
+	const char *state_dir; /* NULL: none */
 	const char *topology_file;
 	char name_of_host[LIMIT_NAME + 1];
 	struct topology topology;

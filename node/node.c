@@ -71,7 +71,8 @@ static int on_mend(zloop_t *loop, int timer, void *context)
 	if (rules_mend(node->context.rules, &changed, &why) < 0)
 		log_write(&node->log, LOG_LEVEL_ERROR, "rules: %s", why.text);
 	else if (changed)
-		log_write(&node->log, LOG_LEVEL_WARNING, "rules: somebody changed them; put back behind the host's own");
+		log_write(&node->log, LOG_LEVEL_WARNING,
+			  "rules: somebody changed them; put back behind the host's own");
 	rules_matched(node->context.rules, &node->context.rules_matched, NULL);
 	return 0;
 }
@@ -139,14 +140,16 @@ static int node_open_doors(struct node *node, struct error *err)
 
 	node->context.upstream = upstream_create(node->loop, dispatch_on_command, node->dispatch);
 	if (config->is_insecure)
-		log_write(&node->log, LOG_LEVEL_WARNING, "--insecure: whoever reaches an endpoint may configure this node");
+		log_write(&node->log, LOG_LEVEL_WARNING,
+			  "--insecure: whoever reaches an endpoint may configure this node");
 	for (size_t i = 0; i < config->topology.listen_count; i++) {
 		const char *endpoint = config->topology.listen[i];
 		bool may_configure = config->is_insecure || topology_endpoint_reach(endpoint) == REACH_LOCAL;
 
 		if (upstream_listen(node->context.upstream, endpoint, may_configure, err) < 0)
 			return -1;
-		log_write(&node->log, LOG_LEVEL_INFO, "listening on %s%s", endpoint, may_configure ? "" : " (queries only)");
+		log_write(&node->log, LOG_LEVEL_INFO, "listening on %s%s", endpoint,
+			  may_configure ? "" : " (queries only)");
 	}
 	return 0;
 }
@@ -155,8 +158,13 @@ static int node_connect_children(struct node *node, struct error *err)
 {
 	const struct topology *topology = &node->config->topology;
 	struct downstream_config config = {
-		.loop = node->loop, .node = node->config->name, .log = &node->log, .on_partial = dispatch_on_partial,
-		.on_lost = dispatch_on_lost, .on_up = dispatch_on_up, .context = node->dispatch,
+		.loop = node->loop,
+		.node = node->config->name,
+		.log = &node->log,
+		.on_partial = dispatch_on_partial,
+		.on_lost = dispatch_on_lost,
+		.on_up = dispatch_on_up,
+		.context = node->dispatch,
 	};
 
 	node->context.downstream = downstream_create(&config);
@@ -235,9 +243,14 @@ int node_run(const struct config *config, struct error *err)
 	node_configure_czmq();
 	snprintf(node.source_kind, sizeof node.source_kind, "%.*s", (int)strcspn(config->source, ":"), config->source);
 	node.context = (struct context){
-		.node = config->name, .incarnation = node.incarnation, .state_dir = config->state_dir,
-		.source_kind = node.source_kind, .log = &node.log, .topology = &config->topology,
-		.started_ms = zclock_mono(), .clock_offset_ms = config->clock_offset_ms,
+		.node = config->name,
+		.incarnation = node.incarnation,
+		.state_dir = config->state_dir,
+		.source_kind = node.source_kind,
+		.log = &node.log,
+		.topology = &config->topology,
+		.started_ms = zclock_mono(),
+		.clock_offset_ms = config->clock_offset_ms,
 	};
 	result = node_start(&node, err);
 	if (result == 0) {

@@ -54,7 +54,8 @@ static int command_read_scope(struct command *command, struct error *err)
 {
 	const char *scope, *accept;
 
-	if (command_get_text(command, "scope", &scope, err) < 0 || command_get_text(command, "accept", &accept, err) < 0)
+	if (command_get_text(command, "scope", &scope, err) < 0 ||
+	    command_get_text(command, "accept", &accept, err) < 0)
 		return -1;
 	if (scope && strcmp(scope, "local") != 0 && strcmp(scope, "subtree") != 0)
 		return error_set(err, ERROR_BAD_REQUEST, "scope: \"%.40s\" is unknown (subtree or local)", scope);
@@ -76,7 +77,8 @@ static int command_read_path(struct command *command, struct error *err)
 		return 0;
 	if (!json_is_array(path) || json_array_size(path) > LIMIT_TTL)
 		return error_set(err, ERROR_BAD_REQUEST, "path: not a list of at most %d node names", LIMIT_TTL);
-	json_array_foreach(path, i, name) {
+	json_array_foreach(path, i, name)
+	{
 		if (!json_is_string(name))
 			return error_set(err, ERROR_BAD_REQUEST, "path: element %zu is not a name", i);
 	}
@@ -112,8 +114,9 @@ int command_parse(struct command *command, const void *bytes, size_t len, struct
 		return error_set(err, ERROR_TOO_LARGE, "command: nested deeper than %d levels", LIMIT_JSON_DEPTH);
 	command->fields = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &why);
 	if (!command->fields)
-		return error_set(err, ERROR_BAD_REQUEST, "command: not JSON: %s at byte %d (send one JSON object with a \"type\")",
-				 why.text, why.position);
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "command: not JSON: %s at byte %d (send one JSON object with a \"type\")", why.text,
+				 why.position);
 	if (!json_is_object(command->fields))
 		return error_set(err, ERROR_BAD_REQUEST, "command: not a JSON object (send {\"type\": ...})");
 	command->id = json_object_get(command->fields, "id");
@@ -228,7 +231,8 @@ bool command_has_passed(const struct command *command, const char *node)
 	size_t i;
 	json_t *name;
 
-	json_array_foreach(path, i, name) {
+	json_array_foreach(path, i, name)
+	{
 		if (strcmp(json_string_value(name), node) == 0)
 			return true;
 	}

@@ -78,7 +78,8 @@ int partial_add_node(struct partial *partial, const char *name, struct error *er
 	return 0;
 }
 
-void partial_add_missing(struct partial *partial, const char *node, const char *why, uint32_t below, const char *message)
+void partial_add_missing(struct partial *partial, const char *node, const char *why, uint32_t below,
+			 const char *message)
 {
 	json_t *entry = json_pack("{s:s, s:s, s:I}", "node", node, "why", why, "below", (json_int_t)below);
 
@@ -93,7 +94,8 @@ uint64_t partial_expected(const struct partial *partial)
 	size_t i;
 	json_t *entry;
 
-	json_array_foreach(partial->missing, i, entry) {
+	json_array_foreach(partial->missing, i, entry)
+	{
 		const char *why = json_string_value(json_object_get(entry, "why"));
 
 		if (why && strcmp(why, "loop") != 0)
@@ -146,8 +148,7 @@ static int partial_unite_nodes(struct partial *into, struct partial *from, struc
 	if (!nodes)
 		return error_set(err, ERROR_INTERNAL, "partial: out of memory");
 	while (i < into->node_count || j < from->node_count) {
-		if (j == from->node_count ||
-		    (i < into->node_count && strcmp(into->nodes[i], from->nodes[j]) < 0))
+		if (j == from->node_count || (i < into->node_count && strcmp(into->nodes[i], from->nodes[j]) < 0))
 			nodes[n++] = into->nodes[i++];
 		else
 			nodes[n++] = from->nodes[j++];
@@ -191,11 +192,13 @@ int partial_merge(struct partial *into, struct partial *from, const char *child,
 	struct error why = {0};
 
 	if (from->error.code) {
-		partial_add_missing(into, child, partial_why(from->error.code), partial_hidden(from, 0), from->error.text);
+		partial_add_missing(into, child, partial_why(from->error.code), partial_hidden(from, 0),
+				    from->error.text);
 		return 0;
 	}
 	if (shared && shared < from->node_count) {
-		partial_add_missing(into, child, "overlap", partial_hidden(from, shared), "some of its nodes are counted already");
+		partial_add_missing(into, child, "overlap", partial_hidden(from, shared),
+				    "some of its nodes are counted already");
 		return 0;
 	}
 	if (!shared) {
@@ -226,7 +229,8 @@ static void partial_pack_object(msgpack_packer *packer, const json_t *object)
 	json_t *value;
 
 	msgpack_pack_map(packer, json_object_size(object));
-	json_object_foreach((json_t *)object, key, value) {
+	json_object_foreach((json_t *)object, key, value)
+	{
 		partial_pack_text(packer, key, strlen(key));
 		partial_pack_json(packer, value);
 	}
@@ -241,8 +245,7 @@ static void partial_pack_json(msgpack_packer *packer, const json_t *value)
 		partial_pack_object(packer, value);
 	} else if (json_is_array(value)) {
 		msgpack_pack_array(packer, json_array_size(value));
-		json_array_foreach(value, i, element)
-			partial_pack_json(packer, element);
+		json_array_foreach(value, i, element) partial_pack_json(packer, element);
 	} else if (json_is_string(value)) {
 		partial_pack_text(packer, json_string_value(value), json_string_length(value));
 	} else if (json_is_integer(value)) {
@@ -337,13 +340,14 @@ static json_t *partial_describe(const struct partial *partial, const char *reque
 	if (partial->document)
 		json_object_set(head, "doc", partial->document);
 	if (partial->error.code)
-		json_object_set_new(head, "error", json_pack("{s:s, s:s}", "code", error_code_name(partial->error.code),
-							     "message", partial->error.text));
+		json_object_set_new(head, "error",
+				    json_pack("{s:s, s:s}", "code", error_code_name(partial->error.code), "message",
+					      partial->error.text));
 	return head;
 }
 
-int partial_encode(const struct partial *partial, const char *request, uint8_t **head, size_t *head_len,
-		   uint8_t **body, size_t *body_len, struct error *err)
+int partial_encode(const struct partial *partial, const char *request, uint8_t **head, size_t *head_len, uint8_t **body,
+		   size_t *body_len, struct error *err)
 {
 	msgpack_sbuffer buffer;
 	msgpack_packer packer;
@@ -402,7 +406,8 @@ static int partial_read_nodes(struct partial *partial, const json_t *nodes, stru
 	size_t i;
 	json_t *name;
 
-	json_array_foreach(nodes, i, name) {
+	json_array_foreach(nodes, i, name)
+	{
 		const char *text = json_string_value(name);
 
 		if (!text || !*text || strlen(text) > LIMIT_NAME)
@@ -418,7 +423,8 @@ static int partial_read_missing(struct partial *partial, const json_t *missing, 
 	size_t i;
 	json_t *entry;
 
-	json_array_foreach(missing, i, entry) {
+	json_array_foreach(missing, i, entry)
+	{
 		json_int_t below = json_integer_value(json_object_get(entry, "below"));
 
 		if (!json_is_string(json_object_get(entry, "node")) || !json_is_string(json_object_get(entry, "why")) ||
@@ -451,8 +457,8 @@ static int partial_read_figures(struct partial *partial, const json_t *fields, s
 	if (json_integer_value(json_object_get(fields, "v")) != WEFT_PROTOCOL_VERSION)
 		return error_set(err, ERROR_VERSION, "partial: not version %d", WEFT_PROTOCOL_VERSION);
 	if (len < 0 || (size_t)len != body_len)
-		return error_set(err, ERROR_BAD_REQUEST, "partial: its body has %zu bytes, not the %lld it says", body_len,
-				 (long long)len);
+		return error_set(err, ERROR_BAD_REQUEST, "partial: its body has %zu bytes, not the %lld it says",
+				 body_len, (long long)len);
 	if (seen < 0 || lost < 0)
 		return error_set(err, ERROR_BAD_REQUEST, "partial: negative figures");
 	partial_read_error(partial, json_object_get(fields, "error"));

@@ -96,9 +96,9 @@ char *reply_print(const struct command *command, const struct partial *partial, 
 
 	if (is_empty)
 		reply_explain(partial, &error);
-	head = reply_head(command, is_empty			       ? error_code_status(error.code)
-				   : json_array_size(partial->missing) ? 206
-								       : 200);
+	head = reply_head(command, is_empty			     ? error_code_status(error.code) :
+				   json_array_size(partial->missing) ? 206 :
+								       200);
 	if (reply->data && !is_empty)
 		json_object_set(head, "data", reply->data);
 	if (reply->is_truncated)

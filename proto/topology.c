@@ -26,7 +26,8 @@ int topology_check_name(const char *name, struct error *err)
 		if (!isalnum((unsigned char)name[i]) && (i == 0 || !strchr("._-", name[i])))
 			return error_set(err, ERROR_BAD_REQUEST,
 					 "node name \"%.*s\": character %zu (letters, digits, \".\", \"_\", \"-\"; "
-					 "a letter or digit first)", LIMIT_NAME, name, i + 1);
+					 "a letter or digit first)",
+					 LIMIT_NAME, name, i + 1);
 	}
 	return 0;
 }
@@ -65,9 +66,10 @@ static int topology_check_endpoint(const char *endpoint, struct error *err)
 		return 0;
 	if (topology_endpoint_split(endpoint, host, &port) == 0)
 		return 0;
-	return error_set(err, ERROR_BAD_REQUEST,
-			 "endpoint \"%s\": not of a known form (tcp://ADDRESS:PORT, tcp://[V6ADDRESS]:PORT or ipc://PATH)",
-			 endpoint);
+	return error_set(
+		err, ERROR_BAD_REQUEST,
+		"endpoint \"%s\": not of a known form (tcp://ADDRESS:PORT, tcp://[V6ADDRESS]:PORT or ipc://PATH)",
+		endpoint);
 }
 
 int topology_endpoint(const char *address, char endpoint[LIMIT_ENDPOINT + 1], struct error *err)
@@ -145,12 +147,15 @@ static const char *topology_parent(const json_t *nodes, const char *name, struct
 	json_t *node, *child;
 	size_t i;
 
-	json_object_foreach((json_t *)nodes, key, node) {
-		json_array_foreach(json_object_get(node, "children"), i, child) {
+	json_object_foreach((json_t *)nodes, key, node)
+	{
+		json_array_foreach(json_object_get(node, "children"), i, child)
+		{
 			if (!json_is_string(child) || strcmp(json_string_value(child), name) != 0)
 				continue;
 			if (parent)
-				error_set(err, ERROR_CONFLICT, "node %s: has two parents, %s and %s", name, parent, key);
+				error_set(err, ERROR_CONFLICT, "node %s: has two parents, %s and %s", name, parent,
+					  key);
 			parent = key;
 		}
 	}
@@ -188,14 +193,16 @@ static int topology_read_node(struct topology *topology, const json_t *nodes, co
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(node, "listen"), i, item) {
+	json_array_foreach(json_object_get(node, "listen"), i, item)
+	{
 		if (!json_is_string(item))
 			return error_set(err, ERROR_BAD_REQUEST, "node %s: listen: element %zu is not a text", name, i);
 		if (topology_endpoint(json_string_value(item), endpoint, err) < 0 ||
 		    topology_add_listen(topology, endpoint, err) < 0)
 			return -1;
 	}
-	json_array_foreach(json_object_get(node, "children"), i, item) {
+	json_array_foreach(json_object_get(node, "children"), i, item)
+	{
 		const char *child = json_string_value(item);
 		const char *address = child ? topology_first_endpoint(json_object_get(nodes, child)) : NULL;
 
@@ -220,7 +227,8 @@ int topology_load(struct topology *topology, const char *path, const char *name,
 	if (!file)
 		error_set(err, ERROR_BAD_REQUEST, "topology %s: line %d: %s", path, why.line, why.text);
 	else if (!json_is_object(nodes))
-		error_set(err, ERROR_BAD_REQUEST, "topology %s: no object \"nodes\" {NAME: {\"listen\", \"children\"}}", path);
+		error_set(err, ERROR_BAD_REQUEST, "topology %s: no object \"nodes\" {NAME: {\"listen\", \"children\"}}",
+			  path);
 	else if (!json_is_object(json_object_get(nodes, name)))
 		error_set(err, ERROR_NO_SUCH_NODE, "topology %s: no node %s", path, name);
 	else if (topology_check_tree(nodes, name, err) == 0)

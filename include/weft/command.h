@@ -16,21 +16,22 @@
 
 /* Zero it before use; command_clear ends it. */
 struct command {
-	json_t *fields;		/* the whole object; owned */
-	const char *type;	/* borrowed from fields */
-	json_t *id;		/* borrowed from fields; NULL when the client gave none */
-	int timeout_ms;		/* the answer's budget, 1 to LIMIT_TIMEOUT_MS */
-	int ttl;		/* levels that may still follow */
-	bool is_local;		/* "scope": "local": this node only */
-	bool wants_msgpack;	/* "accept": "msgpack": the reply is a partial */
-	bool is_first;		/* no node has handled it before this one */
-	bool may_configure;	/* whoever sent it has that right; set by who took it in, never read from the fields */
+	json_t *fields;	    /* the whole object; owned */
+	const char *type;   /* borrowed from fields */
+	json_t *id;	    /* borrowed from fields; NULL when the client gave none */
+	int timeout_ms;	    /* the answer's budget, 1 to LIMIT_TIMEOUT_MS */
+	int ttl;	    /* levels that may still follow */
+	bool is_local;	    /* "scope": "local": this node only */
+	bool wants_msgpack; /* "accept": "msgpack": the reply is a partial */
+	bool is_first;	    /* no node has handled it before this one */
+	bool may_configure; /* whoever sent it has that right; set by who took it in, never read from the fields */
 };
 
 /*
  * Reads and checks one command. Refused with a reason: not JSON, not an object, deeper than LIMIT_JSON_DEPTH, longer
  * than LIMIT_JSON_BYTES, a key twice in one object, no "type", another version, mistyped common fields.
- * On failure the command holds what could be read of "type" and "id" (for the error's reply) and still has to be cleared.
+ * On failure the command holds what could be read of "type" and "id" (for the error's reply) and still has to be
+ * cleared.
  */
 int command_parse(struct command *command, const void *bytes, size_t len, struct error *err);
 

@@ -41,8 +41,7 @@ struct error {
  * Writes code and the printf-style text (cut at ERROR_TEXT_MAX). err may be NULL.
  * Returns -1, so that "return error_set(...)" ends a failing function.
  */
-int error_set(struct error *err, enum error_code code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+int error_set(struct error *err, enum error_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 void error_clear(struct error *err);
 

@@ -27,9 +27,9 @@ enum flowkey_field {
 	FLOWKEY_ALL = 31
 };
 
-#define FLOWKEY_MAX 37		/* bytes of an IPv6 5-tuple */
-#define FLOWKEY_TEXT_MAX 128	/* bytes of the longest text, its end included */
-#define FLOWKEY_TYPE_MAX 32	/* bytes of the longest type name, its end included */
+#define FLOWKEY_MAX 37	     /* bytes of an IPv6 5-tuple */
+#define FLOWKEY_TEXT_MAX 128 /* bytes of the longest text, its end included */
+#define FLOWKEY_TYPE_MAX 32  /* bytes of the longest type name, its end included */
 
 struct flowkey {
 	uint8_t len;

@@ -9,7 +9,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 
 struct log {
 	enum log_level level;
-	const char *node;	/* borrowed */
+	const char *node; /* borrowed */
 };
 
 int log_level_parse(const char *word, enum log_level *level, struct error *err);

@@ -19,7 +19,7 @@
 
 /* What a message's mergeable parts are; a table row names one. Any member may be NULL: there is no such part. */
 struct partial_ops {
-	const char *kind;	/* on the wire, so that a stranger's body is refused by name */
+	const char *kind; /* on the wire, so that a stranger's body is refused by name */
 	/* the binary body */
 	int (*encode)(const void *state, uint8_t **bytes, size_t *len, struct error *err);
 	void *(*decode)(const uint8_t *bytes, size_t len, struct error *err);
@@ -32,14 +32,14 @@ struct partial_ops {
 /* Zeroed by partial_init; partial_clear ends it. */
 struct partial {
 	const struct partial_ops *ops;
-	char **nodes;		/* names inside, sorted, owned */
+	char **nodes; /* names inside, sorted, owned */
 	size_t node_count;
-	json_t *missing;	/* array of {"node", "why", "below", "message"} */
-	struct error error;	/* set: this is a refusal, nothing else counts */
-	uint64_t packets_seen;	/* by the sources of the nodes inside */
-	uint64_t packets_lost;	/* known to be lost there: an upper bound for one sketch */
-	json_t *document;	/* small, the message's own; NULL when none */
-	void *state;		/* big, the message's own; NULL when none */
+	json_t *missing;       /* array of {"node", "why", "below", "message"} */
+	struct error error;    /* set: this is a refusal, nothing else counts */
+	uint64_t packets_seen; /* by the sources of the nodes inside */
+	uint64_t packets_lost; /* known to be lost there: an upper bound for one sketch */
+	json_t *document;      /* small, the message's own; NULL when none */
+	void *state;	       /* big, the message's own; NULL when none */
 };
 
 void partial_init(struct partial *partial, const struct partial_ops *ops);
@@ -52,7 +52,8 @@ int partial_add_node(struct partial *partial, const char *name, struct error *er
 void partial_add_missing(struct partial *partial, const char *node, const char *why, uint32_t below,
 			 const char *message);
 
-/* Nodes that should have answered: those inside and those missing with what is below them (a loop's edge hides none). */
+/* Nodes that should have answered: those inside and those missing with what is below them (a loop's edge hides none).
+ */
 uint64_t partial_expected(const struct partial *partial);
 
 /* The word for a missing node whose reply was this error. */
@@ -60,14 +61,14 @@ const char *partial_why(enum error_code code);
 
 /*
  * Merges from into into. child names where from came from, for what it hides when it cannot be merged
- * (then it is listed missing; the call still returns 0). Consumes nothing: from is to be cleared by its owner, but its state
- * may have been moved into into. Returns -1 only for want of memory.
+ * (then it is listed missing; the call still returns 0). Consumes nothing: from is to be cleared by its owner, but its
+ * state may have been moved into into. Returns -1 only for want of memory.
  */
 int partial_merge(struct partial *into, struct partial *from, const char *child, struct error *err);
 
 /* Head and body as bytes; request is echoed. Both malloc'ed, given; the body may be NULL with length 0. */
-int partial_encode(const struct partial *partial, const char *request, uint8_t **head, size_t *head_len,
-		   uint8_t **body, size_t *body_len, struct error *err);
+int partial_encode(const struct partial *partial, const char *request, uint8_t **head, size_t *head_len, uint8_t **body,
+		   size_t *body_len, struct error *err);
 
 /* The request id of a head, without reading the rest; for finding whose reply it is. id: at least 64 bytes. */
 int partial_peek(const uint8_t *head, size_t head_len, char *id, size_t id_size, struct error *err);

@@ -12,8 +12,8 @@
 
 /* What a message's finish step says beside the partial. Zero it; reply_clear ends it. */
 struct reply {
-	json_t *data;		/* NULL: the reply has none */
-	json_t *quality;	/* measurement queries only; packets_seen and packets_lost are added from the partial */
+	json_t *data;	 /* NULL: the reply has none */
+	json_t *quality; /* measurement queries only; packets_seen and packets_lost are added from the partial */
 	json_t *window;
 	bool is_truncated;
 };

@@ -26,7 +26,8 @@ struct topology {
 	size_t child_count;
 };
 
-/* Adds the entry of name from the file; refused with a reason: an unknown child, a loop, two parents, a bad endpoint. */
+/* Adds the entry of name from the file; refused with a reason: an unknown child, a loop, two parents, a bad endpoint.
+ */
 int topology_load(struct topology *topology, const char *path, const char *name, struct error *err);
 int topology_add_listen(struct topology *topology, const char *endpoint, struct error *err);
 int topology_add_child(struct topology *topology, const char *name, const char *endpoint, struct error *err);

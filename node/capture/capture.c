@@ -1,81 +1,21 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * capture - the packet path's thread. Per batch: receive, parse, count in each task, release (verdict).
+ * capture - the loop's side of the PAIR: orders down, reports up.
  *
- * The PAIR is looked at before every batch, so that an order sent before a packet's rule existed is known before that
- * packet is counted. No allocation, lock or system call per packet. Messages are pointers in a frame; the hand-over
- * is made visible to the thread sanitiser by an acquire/release on the object itself.
+ * Messages are pointers in a frame; the hand-over is made visible to the thread sanitiser by an acquire/release on
+ * the object itself. Nothing here waits for the thread, but its end.
  */
 #include "capture.h"
 
-#include <czmq.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "measure/epoch.h"
-
-#define CAPTURE_BURST 16	/* batches between two looks at the clock */
-#define CAPTURE_DRAIN 512	/* batches at most before a seal that was asked for */
-
-enum capture_order_kind {
-	ORDER_ADD_TASK, ORDER_REMOVE_TASK, ORDER_ADD_COUNTER, ORDER_REMOVE_COUNTER, ORDER_SET_FABRIC,
-	ORDER_START_SOURCE, ORDER_SEAL
-};
-
-struct capture_order {
-	atomic_int handed;
-	enum capture_order_kind kind;
-	struct task *new_task;
-	uint64_t task, counter, token;
-	struct sketch_params params;
-	struct filter_endpoint *endpoints;
-	size_t endpoint_count;
-};
-
-/* A report with its hand-over flag; the report is the first member. */
-struct capture_parcel {
-	struct capture_report report;
-	atomic_int handed;
-};
+#include "capture_thread.h"
 
 struct capture {
 	zactor_t *actor;
-	struct source *source;		/* the thread's, once started */
-	int64_t clock_offset_ms;
+	struct capture_start start;
 };
-
-struct capture_thread {
-	zsock_t *pipe;
-	struct source *source;
-	int64_t clock_offset_ms;
-	int64_t epoch;
-	struct capture_figures figures;
-	struct filter_endpoint *endpoints;
-	struct filter_fabric fabric;
-	size_t task_count;
-	struct task *tasks[LIMIT_SKETCHES];
-	struct packet packets[SOURCE_BATCH];
-	struct packet_head heads[SOURCE_BATCH];
-	bool is_stopped;
-};
-
-static int64_t capture_now_ms(const struct capture_thread *thread)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + thread->clock_offset_ms;
-}
-
-static void capture_order_destroy(struct capture_order *order)
-{
-	if (!order)
-		return;
-	task_destroy(order->new_task);
-	free(order->endpoints);
-	free(order);
-}
 
 void capture_report_destroy(struct capture_report *report)
 {
@@ -88,231 +28,6 @@ void capture_report_destroy(struct capture_report *report)
 	free(report);
 }
 
-static struct capture_report *capture_collect(struct capture_thread *thread, uint64_t token)
-{
-	size_t room = thread->task_count * LIMIT_COUNTERS;
-	struct capture_parcel *parcel = calloc(1, sizeof *parcel);
-	struct capture_report *report = &parcel->report;
-
-	if (!parcel)
-		return NULL;
-	report->matched = calloc(thread->task_count + 1, sizeof *report->matched);
-	report->sealed = calloc(room + 1, sizeof *report->sealed);
-	if (!report->matched || !report->sealed) {
-		capture_report_destroy(report);
-		return NULL;
-	}
-	report->token = token;
-	report->epoch = thread->epoch;
-	if (thread->source)
-		thread->source->ops->figures(thread->source, &thread->figures.source);
-	report->figures = thread->figures;
-	for (size_t i = 0; i < thread->task_count; i++) {
-		report->matched[i] = (struct capture_matched){task_number(thread->tasks[i]),
-							      task_matched(thread->tasks[i])};
-		report->sealed_count += task_seal(thread->tasks[i], report->sealed + report->sealed_count,
-						  room - report->sealed_count);
-	}
-	report->matched_count = thread->task_count;
-	atomic_store_explicit(&parcel->handed, 1, memory_order_release);
-	return report;
-}
-
-/* Without memory for a report the counters simply go on: the next epoch's report carries them. */
-static void capture_report(struct capture_thread *thread, uint64_t token)
-{
-	struct capture_report *report = capture_collect(thread, token);
-
-	if (report && zsock_send(thread->pipe, "p", report) < 0)
-		capture_report_destroy(report);
-}
-
-static void capture_turn_epoch(struct capture_thread *thread)
-{
-	int64_t now = epoch_of(capture_now_ms(thread));
-
-	if (now == thread->epoch)
-		return;
-	capture_report(thread, 0);
-	thread->epoch = now;
-}
-
-/* Closes the source at once: a queue that is bound and not read would hold the host's packets; unbound, the rules' bypass acts. */
-static void capture_fail(struct capture_thread *thread, const struct error *why)
-{
-	thread->figures.state = CAPTURE_FAILED;
-	thread->figures.error = *why;
-	capture_report(thread, 0);
-	thread->source->ops->destroy(thread->source);
-	thread->source = NULL;
-}
-
-/* One batch; its size, or enum source_result. */
-static int capture_batch(struct capture_thread *thread)
-{
-	const struct source_ops *ops = thread->source ? thread->source->ops : NULL;
-	struct error why = {0};
-	size_t readable = 0;
-	int count = ops ? ops->receive(thread->source, thread->heads, SOURCE_BATCH, &why) : SOURCE_END;
-
-	if (count == SOURCE_FAILED)
-		capture_fail(thread, &why);
-	if (count == SOURCE_END && ops)
-		thread->figures.state = CAPTURE_DONE;
-	if (count <= 0)
-		return count;
-	for (int i = 0; i < count; i++) {
-		const struct packet_head *head = &thread->heads[i];
-
-		if (packet_parse(head->data, head->captured, head->wire_len, head->hook, &thread->packets[readable]) == 0)
-			readable++;
-	}
-	thread->figures.unreadable += (size_t)count - readable;
-	for (size_t t = 0; t < thread->task_count; t++)
-		task_update(thread->tasks[t], thread->packets, readable, &thread->fabric);
-	if (ops->release(thread->source, &why) < 0) {
-		capture_fail(thread, &why);
-		return SOURCE_FAILED;
-	}
-	return count;
-}
-
-/* A live source's queue is emptied, at most a bounded number of batches: traffic must not hold up the answer for ever. */
-static void capture_drain(struct capture_thread *thread)
-{
-	if (thread->figures.state != CAPTURE_RUNNING || !thread->source->ops->is_live)
-		return;
-	for (int i = 0; i < CAPTURE_DRAIN && capture_batch(thread) > 0; i++)
-		;
-}
-
-static struct task *capture_find(struct capture_thread *thread, uint64_t number, size_t *index)
-{
-	for (size_t i = 0; i < thread->task_count; i++) {
-		if (task_number(thread->tasks[i]) == number) {
-			*index = i;
-			return thread->tasks[i];
-		}
-	}
-	return NULL;
-}
-
-static void capture_take_tasks(struct capture_thread *thread, struct capture_order *order)
-{
-	size_t at = 0;
-	struct task *task = capture_find(thread, order->task, &at);
-
-	if (order->kind == ORDER_ADD_TASK && thread->task_count < LIMIT_SKETCHES) {
-		thread->tasks[thread->task_count++] = order->new_task;
-		order->new_task = NULL;
-	} else if (order->kind == ORDER_REMOVE_TASK && task) {
-		task_destroy(task);
-		thread->tasks[at] = thread->tasks[--thread->task_count];
-	} else if (order->kind == ORDER_ADD_COUNTER && task) {
-		struct error why = {0};
-
-		if (task_add_counter(task, order->counter, &order->params, &why) < 0 && thread->source)
-			capture_fail(thread, &why);
-	} else if (order->kind == ORDER_REMOVE_COUNTER && task) {
-		task_remove_counter(task, order->counter);
-	}
-}
-
-/* Takes order. */
-static void capture_obey(struct capture_thread *thread, struct capture_order *order)
-{
-	(void)atomic_load_explicit(&order->handed, memory_order_acquire);
-	switch (order->kind) {
-	case ORDER_SEAL:
-		capture_drain(thread);
-		capture_turn_epoch(thread);
-		capture_report(thread, order->token);
-		break;
-	case ORDER_START_SOURCE:
-		if (thread->figures.state == CAPTURE_IDLE)
-			thread->figures.state = CAPTURE_RUNNING;
-		break;
-	case ORDER_SET_FABRIC:
-		free(thread->endpoints);
-		thread->endpoints = order->endpoints;
-		thread->fabric = (struct filter_fabric){order->endpoints, order->endpoint_count};
-		order->endpoints = NULL;
-		break;
-	default:
-		capture_take_tasks(thread, order);
-	}
-	capture_order_destroy(order);
-}
-
-/* Takes every order that is there: frames with a pointer; anything else is the actor's word to end ($TERM). */
-static void capture_listen(struct capture_thread *thread)
-{
-	while (!thread->is_stopped && zsock_events(thread->pipe) & ZMQ_POLLIN) {
-		zframe_t *frame = zframe_recv(thread->pipe);
-		struct capture_order *order = NULL;
-
-		if (!frame || zframe_streq(frame, "$TERM"))
-			thread->is_stopped = true;
-		else if (zframe_size(frame) == sizeof order)
-			memcpy(&order, zframe_data(frame), sizeof order);
-		zframe_destroy(&frame);
-		if (order)
-			capture_obey(thread, order);
-	}
-}
-
-/* Waits for an order, packets, the source's own pace or the epoch's end, whichever is first. */
-static void capture_wait(struct capture_thread *thread)
-{
-	const struct source_ops *ops = thread->source ? thread->source->ops : NULL;
-	int64_t now = capture_now_ms(thread);
-	long wait_ms = (long)((thread->epoch + 1) * EPOCH_MS - now);
-	bool runs = ops && thread->figures.state == CAPTURE_RUNNING;
-	int descriptor = runs ? ops->descriptor(thread->source) : -1;
-	zmq_pollitem_t items[2] = {{.socket = zsock_resolve(thread->pipe), .events = ZMQ_POLLIN},
-				   {.fd = descriptor, .events = ZMQ_POLLIN}};
-
-	if (runs && descriptor < 0 && ops->wait_ms(thread->source) < wait_ms)
-		wait_ms = ops->wait_ms(thread->source);
-	if (wait_ms > EPOCH_MS)
-		wait_ms = EPOCH_MS;
-	zmq_poll(items, descriptor < 0 ? 1 : 2, wait_ms < 0 ? 0 : wait_ms);
-}
-
-static void capture_run(zsock_t *pipe, void *args)
-{
-	struct capture *capture = args;
-	struct capture_thread *thread = calloc(1, sizeof *thread);
-
-	thread->pipe = pipe;
-	thread->source = capture->source;
-	thread->clock_offset_ms = capture->clock_offset_ms;
-	thread->figures.state = thread->source->ops->is_live ? CAPTURE_RUNNING : CAPTURE_IDLE;
-	thread->epoch = epoch_of(capture_now_ms(thread));
-	zsock_set_sndhwm(pipe, 0);
-	zsock_signal(pipe, 0);
-	while (!thread->is_stopped) {
-		bool is_busy = thread->figures.state == CAPTURE_RUNNING;
-
-		for (int i = 0; i < CAPTURE_BURST && is_busy && !thread->is_stopped; i++) {
-			capture_listen(thread);
-			is_busy = !thread->is_stopped && thread->figures.state == CAPTURE_RUNNING &&
-				  capture_batch(thread) > 0;
-		}
-		capture_listen(thread);
-		capture_turn_epoch(thread);
-		if (!is_busy && !thread->is_stopped)
-			capture_wait(thread);
-	}
-	capture_drain(thread);
-	for (size_t i = 0; i < thread->task_count; i++)
-		task_destroy(thread->tasks[i]);
-	if (thread->source)
-		thread->source->ops->destroy(thread->source);
-	free(thread->endpoints);
-	free(thread);
-}
-
 struct capture *capture_start(struct source *source, int64_t clock_offset_ms, struct error *err)
 {
 	struct capture *capture = calloc(1, sizeof *capture);
@@ -322,9 +37,8 @@ struct capture *capture_start(struct source *source, int64_t clock_offset_ms, st
 		error_set(err, ERROR_INTERNAL, "capture: out of memory");
 		return NULL;
 	}
-	capture->source = source;
-	capture->clock_offset_ms = clock_offset_ms;
-	capture->actor = zactor_new(capture_run, capture);
+	capture->start = (struct capture_start){source, clock_offset_ms};
+	capture->actor = zactor_new(capture_thread_run, &capture->start);
 	if (!capture->actor) {
 		source->ops->destroy(source);
 		free(capture);

@@ -3,8 +3,8 @@
  * capture - the thread that turns packets into sealed sketches, and the loop's side of the PAIR to it.
  *
  * The thread owns the source and the live tasks. Ownership moves by message: what the loop sends belongs to the
- * thread, what the thread sends to the loop. Orders are taken in the sequence they were sent, and before packets that arrived
- * after them. The thread seals by itself at each epoch's edge, and when asked to. A source that fails ends
+ * thread, what the thread sends to the loop. Orders are taken in the sequence they were sent, and before packets that
+ * arrived after them. The thread seals by itself at each epoch's edge, and when asked to. A source that fails ends
  * itself, not the thread: the reason comes with every later answer.
  */
 #ifndef CAPTURE_CAPTURE_H
@@ -23,19 +23,19 @@ enum capture_state { CAPTURE_IDLE, CAPTURE_RUNNING, CAPTURE_DONE, CAPTURE_FAILED
 struct capture_figures {
 	enum capture_state state;
 	struct source_figures source;
-	uint64_t unreadable;	/* packets without a readable IP header */
-	struct error error;	/* why it failed */
+	uint64_t unreadable; /* packets without a readable IP header */
+	struct error error;  /* why it failed */
 };
 
 /* From the thread: epochs that ended, or the answer to capture_seal. Ends with capture_report_destroy. */
 struct capture_report {
-	uint64_t token;		/* of capture_seal; 0 for an epoch's end */
-	int64_t epoch;		/* of all that is sealed here */
+	uint64_t token; /* of capture_seal; 0 for an epoch's end */
+	int64_t epoch;	/* of all that is sealed here */
 	struct capture_figures figures;
 	struct capture_matched {
 		uint64_t task;
 		uint64_t packets;
-	} *matched;		/* one for each task */
+	} * matched; /* one for each task */
 	size_t matched_count;
 	struct task_sealed *sealed;
 	size_t sealed_count;

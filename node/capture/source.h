@@ -18,31 +18,31 @@
 #define SOURCE_BATCH 64
 
 struct packet_head {
-	const uint8_t *data;	/* the IP header; valid until the batch is released */
-	uint32_t captured;	/* readable bytes at data */
-	uint32_t wire_len;	/* bytes of the packet on the wire, without link header */
-	uint8_t hook;		/* enum packet_hook; HOOK_ANY for recorded or made packets */
+	const uint8_t *data; /* the IP header; valid until the batch is released */
+	uint32_t captured;   /* readable bytes at data */
+	uint32_t wire_len;   /* bytes of the packet on the wire, without link header */
+	uint8_t hook;	     /* enum packet_hook; HOOK_ANY for recorded or made packets */
 };
 
 struct source_figures {
-	uint64_t packets;	/* received by the source */
-	uint64_t lost;		/* known to be lost: kernel drops, ENOBUFS is counted apart */
-	uint64_t overruns;	/* ENOBUFS */
+	uint64_t packets;  /* received by the source */
+	uint64_t lost;	   /* known to be lost: kernel drops, ENOBUFS is counted apart */
+	uint64_t overruns; /* ENOBUFS */
 	uint64_t batches;
 };
 
 enum source_result {
-	SOURCE_EMPTY = 0,	/* nothing now: wait for the descriptor, or for wait_ms */
-	SOURCE_END = -2,	/* a recorded source has ended */
-	SOURCE_FAILED = -1	/* err says why; the source is of no more use */
+	SOURCE_EMPTY = 0,  /* nothing now: wait for the descriptor, or for wait_ms */
+	SOURCE_END = -2,   /* a recorded source has ended */
+	SOURCE_FAILED = -1 /* err says why; the source is of no more use */
 };
 
 struct source;
 
 struct source_ops {
-	const char *kind;	/* "nfqueue", "pcap", "synth" */
-	bool is_live;		/* runs from the start; others wait for "start source" */
-	bool holds_packets;	/* its packets need rules, and a verdict */
+	const char *kind;   /* "nfqueue", "pcap", "synth" */
+	bool is_live;	    /* runs from the start; others wait for "start source" */
+	bool holds_packets; /* its packets need rules, and a verdict */
 
 	/* The descriptor to poll for reading, or -1: ask receive again after wait_ms. */
 	int (*descriptor)(struct source *source);

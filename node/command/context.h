@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* context - what a verb can reach: this node's parts, made by node.c, and the few things done to several of them at once. */
+/* context - what a verb can reach: this node's parts, made by node.c, and the few things done to several of them at
+ * once. */
 #ifndef COMMAND_CONTEXT_H
 #define COMMAND_CONTEXT_H
 
@@ -16,17 +17,17 @@
 #include "weft/topology.h"
 
 struct context {
-	const char *node;		/* this node's name */
-	const char *incarnation;	/* new at every start */
-	const char *state_dir;		/* NULL: nothing is kept over a restart */
+	const char *node;	 /* this node's name */
+	const char *incarnation; /* new at every start */
+	const char *state_dir;	 /* NULL: nothing is kept over a restart */
 	const char *source_kind;
 	const struct log *log;
 	const struct topology *topology; /* listen endpoints; children are downstream's */
-	int64_t started_ms;		/* monotonic */
+	int64_t started_ms;		 /* monotonic */
 	int64_t clock_offset_ms;
 	struct store *store;
 	struct capture *capture;	/* NULL when capture could not start */
-	struct capture_figures figures;	/* as reported last */
+	struct capture_figures figures; /* as reported last */
 	struct rules *rules;		/* NULL unless the source holds packets, and once it failed */
 	uint64_t rules_matched;		/* packets the kernel's rules counted, as read last */
 	struct upstream *upstream;
@@ -36,7 +37,8 @@ struct context {
 
 int64_t context_wall_ms(const struct context *context);
 
-/* Packets that the kernel's rules have counted and the source has not received; never too large: the rules were read before. */
+/* Packets that the kernel's rules have counted and the source has not received; never too large: the rules were read
+ * before. */
 uint64_t context_unseen(const struct context *context);
 
 /* ERROR_CAPTURE_FAILED with the reason when this node cannot measure; 0 when it can. */

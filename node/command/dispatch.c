@@ -14,11 +14,11 @@
 #include "tree/fanout.h"
 #include "verbs.h"
 
-#define SYNC_ID "sync"	/* of requests that no client made */
+#define SYNC_ID "sync" /* of requests that no client made */
 
 struct dispatch {
 	struct context *context;
-	struct request *waiting;	/* for the capture thread, oldest first */
+	struct request *waiting; /* for the capture thread, oldest first */
 	uint64_t tokens;
 };
 
@@ -30,7 +30,7 @@ struct request {
 	const struct verb *verb;
 	int64_t arrived_us;
 	struct gather *gather;
-	struct error own_error;	/* why this node's half failed */
+	struct error own_error; /* why this node's half failed */
 	uint64_t token;		/* of the seal it waits for; 0: none */
 };
 
@@ -182,8 +182,8 @@ static void request_open(struct request *request)
 	struct request **last = &dispatch->waiting;
 	struct error why = {0};
 
-	request->gather = gather_open(context->gathers, request->verb->merge, context->node, budget - reserve, on_gather_end,
-				      request, &why);
+	request->gather = gather_open(context->gathers, request->verb->merge, context->node, budget - reserve,
+				      on_gather_end, request, &why);
 	if (!request->gather) {
 		request_refuse(request, &why);
 		return;
@@ -212,10 +212,13 @@ static int request_check(struct request *request, struct error *err)
 		return -1;
 	command->may_configure = request->peer->may_configure;
 	if (request->verb->role == ROLE_CONFIGURE && !command->may_configure)
-		return error_set(err, ERROR_DENIED, "%s: not over loopback TCP without keys (use the node's ipc:// endpoint, "
-				 "or start it with --insecure)", command->type);
+		return error_set(err, ERROR_DENIED,
+				 "%s: not over loopback TCP without keys (use the node's ipc:// endpoint, "
+				 "or start it with --insecure)",
+				 command->type);
 	if (command_has_passed(command, context->node))
-		return error_set(err, ERROR_LOOP, "%s is above this link already: the tree has a loop (remove this leaf)",
+		return error_set(err, ERROR_LOOP,
+				 "%s is above this link already: the tree has a loop (remove this leaf)",
 				 context->node);
 	return request->verb->check ? request->verb->check(context, command, err) : 0;
 }
@@ -274,9 +277,11 @@ static void dispatch_send(struct dispatch *dispatch, struct link *link, json_t *
 	char *text = NULL;
 	size_t len;
 
-	if (command_encode_down(&command, dispatch->context->node, SYNC_ID, DEFAULT_TIMEOUT_MS, &text, &len, &why) < 0 ||
+	if (command_encode_down(&command, dispatch->context->node, SYNC_ID, DEFAULT_TIMEOUT_MS, &text, &len, &why) <
+		    0 ||
 	    link_send(link, text, len, &why) < 0)
-		log_write(dispatch->context->log, LOG_LEVEL_WARNING, "configuration for %s: %s", link_name(link), why.text);
+		log_write(dispatch->context->log, LOG_LEVEL_WARNING, "configuration for %s: %s", link_name(link),
+			  why.text);
 	free(text);
 }
 
@@ -286,8 +291,7 @@ void dispatch_on_up(void *context, struct link *link)
 	json_t *commands = store_commands(dispatch->context->store), *fields;
 	size_t i;
 
-	json_array_foreach(commands, i, fields)
-		dispatch_send(dispatch, link, fields);
+	json_array_foreach(commands, i, fields) dispatch_send(dispatch, link, fields);
 	json_decref(commands);
 }
 
@@ -359,10 +363,11 @@ int dispatch_restore(struct dispatch *dispatch, struct error *err)
 		return 0;
 	state = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
 	if (!state)
-		return error_set(err, ERROR_BAD_REQUEST, "state %s: line %d: %s (remove the file to begin anew)", path, why.line,
-				 why.text);
+		return error_set(err, ERROR_BAD_REQUEST, "state %s: line %d: %s (remove the file to begin anew)", path,
+				 why.line, why.text);
 	context->state_dir = NULL; /* nothing is written back while it is read */
-	json_array_foreach(json_object_get(state, "commands"), i, fields) {
+	json_array_foreach(json_object_get(state, "commands"), i, fields)
+	{
 		if (dispatch_do(dispatch, fields, err) < 0 && err->code != ERROR_CAPTURE_FAILED)
 			result = -1;
 	}

@@ -2,8 +2,8 @@
 /*
  * dispatch - from a frame to its one reply: read, look up, check, fan out, run, gather, finish, reply.
  *
- * The only place that replies, exactly once a request. Nothing here blocks: what waits (the capture thread, children) comes
- * back through dispatch_on_report and the gather.
+ * The only place that replies, exactly once a request. Nothing here blocks: what waits (the capture thread, children)
+ * comes back through dispatch_on_report and the gather.
  */
 #ifndef COMMAND_DISPATCH_H
 #define COMMAND_DISPATCH_H

@@ -19,7 +19,8 @@ static int merge_sum_documents(json_t *into, const json_t *from, struct error *e
 	const char *name;
 	json_t *theirs;
 
-	json_object_foreach((json_t *)from, name, theirs) {
+	json_object_foreach((json_t *)from, name, theirs)
+	{
 		json_t *mine = json_object_get(into, name);
 
 		if (json_is_boolean(theirs) && !mine)
@@ -35,7 +36,8 @@ static int merge_list_documents(json_t *into, const json_t *from, struct error *
 	const char *name;
 	json_t *theirs;
 
-	json_object_foreach((json_t *)from, name, theirs) {
+	json_object_foreach((json_t *)from, name, theirs)
+	{
 		json_t *mine = json_object_get(into, name);
 
 		if (!json_is_array(theirs) || (mine && !json_is_array(mine)))

@@ -8,6 +8,6 @@
 extern const struct partial_ops merge_nothing;	/* who answered is all */
 extern const struct partial_ops merge_sums;	/* document: {name: number}, each the sum; "exact" only if all are */
 extern const struct partial_ops merge_lists;	/* document: {name: [...]}, each joined to the other */
-extern const struct partial_ops merge_sketches;	/* state: a struct sketch; document: sums */
+extern const struct partial_ops merge_sketches; /* state: a struct sketch; document: sums */
 
 #endif

@@ -50,7 +50,8 @@ int store_full_id(const struct store *store, const char *text, char id[LIMIT_SKE
 	else
 		written = snprintf(id, LIMIT_SKETCH_ID + 1, "%s", text);
 	if (written > LIMIT_SKETCH_ID || (digits != len && !strrchr(text, '-')))
-		return error_set(err, ERROR_BAD_REQUEST, "sketch_id: \"%.40s\" is not one (a number, or NODE-NUMBER)", text);
+		return error_set(err, ERROR_BAD_REQUEST, "sketch_id: \"%.40s\" is not one (a number, or NODE-NUMBER)",
+				 text);
 	return 0;
 }
 

@@ -20,16 +20,16 @@
 #define DEFAULT_HITTER_THRESHOLD 0.1
 
 struct store_counter {
-	uint64_t number;		/* the capture thread's name for it */
+	uint64_t number; /* the capture thread's name for it */
 	struct sketch_params params;
-	double threshold;		/* share of the total above which a key is a heavy hitter */
+	double threshold; /* share of the total above which a key is a heavy hitter */
 	struct epoch_ring *ring;
-	int64_t since_ms;		/* wall clock */
+	int64_t since_ms; /* wall clock */
 };
 
 struct store_sketch {
-	char id[LIMIT_SKETCH_ID + 1];	/* "<node>-<n>" */
-	char name[LIMIT_NAME + 1];	/* "" when none was given */
+	char id[LIMIT_SKETCH_ID + 1]; /* "<node>-<n>" */
+	char name[LIMIT_NAME + 1];    /* "" when none was given */
 	uint64_t number;
 	struct filter filter;
 	uint64_t matched;
@@ -39,10 +39,10 @@ struct store_sketch {
 };
 
 struct store {
-	const char *node;		/* borrowed */
-	struct store_sketch *sketches;	/* in the order they were made */
+	const char *node;	       /* borrowed */
+	struct store_sketch *sketches; /* in the order they were made */
 	size_t count;
-	uint64_t next_id;		/* of this node's own sketches, from 1 */
+	uint64_t next_id; /* of this node's own sketches, from 1 */
 	uint64_t next_number;
 };
 

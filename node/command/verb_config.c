@@ -2,9 +2,10 @@
 /*
  * verb_config - making and removing sketches and their counters.
  *
- * The node that the client asked settles ids and seeds in check; every node below takes them from the command. All of it is
- * idempotent: an equal repeat changes nothing, a different one is a conflict that names the difference. Order at this
- * node: first the capture thread knows a task, then the kernel's rule sends it packets; removal is the other way round.
+ * The node that the client asked settles ids and seeds in check; every node below takes them from the command. All of
+ * it is idempotent: an equal repeat changes nothing, a different one is a conflict that names the difference. Order at
+ * this node: first the capture thread knows a task, then the kernel's rule sends it packets; removal is the other way
+ * round.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -37,8 +38,8 @@ static int config_check_equal(const struct store_sketch *sketch, const struct fi
 {
 	if (filter_equal(&sketch->filter, filter))
 		return 0;
-	return error_set(err, ERROR_CONFLICT, "sketch %s: %s is configured already with another filter (remove it first)",
-			 sketch->id, by);
+	return error_set(err, ERROR_CONFLICT,
+			 "sketch %s: %s is configured already with another filter (remove it first)", sketch->id, by);
 }
 
 /* Settles the id: a name's own, or the next. */
@@ -154,8 +155,10 @@ static int config_check_maker(const struct context *context, const struct comman
 		return -1;
 	if (!command->is_first || is_forced || (strncmp(id, context->node, len) == 0 && id[len] == '-'))
 		return 0;
-	return error_set(err, ERROR_CONFLICT, "sketch %s: made by %.*s, ask that node to remove it (or \"force\": true, where it is "
-			 "gone for good)", id, (int)(strrchr(id, '-') - id), id);
+	return error_set(err, ERROR_CONFLICT,
+			 "sketch %s: made by %.*s, ask that node to remove it (or \"force\": true, where it is "
+			 "gone for good)",
+			 id, (int)(strrchr(id, '-') - id), id);
 }
 
 int remove_sketch_check(struct context *context, struct command *command, struct error *err)
@@ -167,8 +170,8 @@ static int config_read_type(const struct command *command, uint8_t *fields, stru
 {
 	const char *type;
 
-	return command_need_text(command, "counter_key_type", &type, err) < 0 ? -1
-									      : flowkey_type_parse(type, fields, err);
+	return command_need_text(command, "counter_key_type", &type, err) < 0 ? -1 :
+										flowkey_type_parse(type, fields, err);
 }
 
 /* The command's sketch and counter here; NULL with the reason. */
@@ -211,8 +214,8 @@ static int config_read_unit(const struct command *command, uint8_t *unit, struct
 	*unit = SKETCH_BYTES;
 	if (!strcasecmp(word, "byte") || !strcasecmp(word, "bytes"))
 		return 0;
-	return error_set(err, ERROR_BAD_REQUEST, "increment: \"%.40s\" is unknown (pkt, packet, packets, byte or bytes)",
-			 word);
+	return error_set(err, ERROR_BAD_REQUEST,
+			 "increment: \"%.40s\" is unknown (pkt, packet, packets, byte or bytes)", word);
 }
 
 static int config_read_params(const struct command *command, struct sketch_params *params, double *threshold,
@@ -222,8 +225,8 @@ static int config_read_params(const struct command *command, struct sketch_param
 
 	*params = (struct sketch_params){0};
 	if (config_read_type(command, &params->fields, err) < 0 || config_read_unit(command, &params->unit, err) < 0 ||
-	    command_get_number(command, "memory", LIMIT_SKETCH_MEMORY_MIN, LIMIT_SKETCH_MEMORY_MAX, DEFAULT_SKETCH_MEMORY,
-			       &memory, err) < 0 ||
+	    command_get_number(command, "memory", LIMIT_SKETCH_MEMORY_MIN, LIMIT_SKETCH_MEMORY_MAX,
+			       DEFAULT_SKETCH_MEMORY, &memory, err) < 0 ||
 	    command_get_number(command, "hitter_threshold", 0, 1, DEFAULT_HITTER_THRESHOLD, threshold, err) < 0)
 		return -1;
 	params->memory_bytes = (uint32_t)memory;
@@ -231,13 +234,13 @@ static int config_read_params(const struct command *command, struct sketch_param
 	return 0;
 }
 
-static int config_check_counter(const struct store_counter *counter, const struct sketch_params *params, double threshold,
-				struct error *err)
+static int config_check_counter(const struct store_counter *counter, const struct sketch_params *params,
+				double threshold, struct error *err)
 {
-	const char *what = counter->params.unit != params->unit		    ? "increment"
-			   : counter->params.memory_bytes != params->memory_bytes ? "memory"
-			   : counter->threshold != threshold			    ? "hitter_threshold"
-										    : NULL;
+	const char *what = counter->params.unit != params->unit			? "increment" :
+			   counter->params.memory_bytes != params->memory_bytes ? "memory" :
+			   counter->threshold != threshold			? "hitter_threshold" :
+										  NULL;
 	char type[FLOWKEY_TYPE_MAX];
 
 	if (!what)
@@ -337,8 +340,7 @@ int remove_counter_run(struct context *context, const struct command *command, s
 			error_clear(err);
 		return is_gone ? 0 : -1;
 	}
-	if (context->capture &&
-	    capture_remove_counter(context->capture, sketch->number, counter->number, err) < 0)
+	if (context->capture && capture_remove_counter(context->capture, sketch->number, counter->number, err) < 0)
 		return -1;
 	store_remove_counter(sketch, counter);
 	return context_save(context, err);

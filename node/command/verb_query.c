@@ -12,8 +12,8 @@
 #include "merge.h"
 #include "verbs.h"
 
-#define QUERY_TRIP_MS 500	/* what a question may take on its way down before a clock is held to be ahead */
-#define QUERY_HITTER_MIN_TOTAL 5	/* a share of so little says nothing, as the ancestor had it */
+#define QUERY_TRIP_MS 500	 /* what a question may take on its way down before a clock is held to be ahead */
+#define QUERY_HITTER_MIN_TOTAL 5 /* a share of so little says nothing, as the ancestor had it */
 
 static struct store_counter *query_counter(struct context *context, const struct command *command, struct error *err)
 {
@@ -22,7 +22,8 @@ static struct store_counter *query_counter(struct context *context, const struct
 	uint8_t fields;
 
 	if (command_need_text(command, "sketch_id", &id, err) < 0 ||
-	    command_need_text(command, "counter_key_type", &type, err) < 0 || flowkey_type_parse(type, &fields, err) < 0)
+	    command_need_text(command, "counter_key_type", &type, err) < 0 ||
+	    flowkey_type_parse(type, &fields, err) < 0)
 		return NULL;
 	sketch = store_find(context->store, id, err);
 	return sketch ? store_find_counter(sketch, fields, err) : NULL;
@@ -49,7 +50,8 @@ static int query_set_window_all(struct context *context, struct command *command
 		return -1;
 	return command_set(command, "window",
 			   json_pack("{s:s, s:o, s:o}", "kind", "all", "from", query_time(counter->since_ms), "to",
-				     query_time(context_wall_ms(context))), err);
+				     query_time(context_wall_ms(context))),
+			   err);
 }
 
 static int query_set_window_epoch(struct context *context, struct command *command, struct error *err)
@@ -61,7 +63,8 @@ static int query_set_window_epoch(struct context *context, struct command *comma
 		return -1;
 	return command_set(command, "window",
 			   json_pack("{s:s, s:I, s:o, s:o}", "kind", "real time", "epoch", (json_int_t)epoch, "from",
-				     query_time(epoch * EPOCH_MS), "to", query_time((epoch + 1) * EPOCH_MS)), err);
+				     query_time(epoch * EPOCH_MS), "to", query_time((epoch + 1) * EPOCH_MS)),
+			   err);
 }
 
 static void query_add_figures(const struct context *context, struct partial *own)
@@ -104,8 +107,10 @@ static int query_check_clock(const struct context *context, const struct command
 		return error_set(err, ERROR_CLOCK, "this host's clock is %lld ms behind the asking node's (at most %d)",
 				 (long long)-ahead_ms, EPOCH_SETTLE_MS);
 	if (epoch_of(now_ms) - epoch >= EPOCH_KEEP || ahead_ms > EPOCH_SETTLE_MS + QUERY_TRIP_MS)
-		return error_set(err, ERROR_CLOCK, "this host's clock is %lld ms ahead of the asking node's, the question's "
-				 "way here included (at most %d)", (long long)ahead_ms, EPOCH_SETTLE_MS + QUERY_TRIP_MS);
+		return error_set(err, ERROR_CLOCK,
+				 "this host's clock is %lld ms ahead of the asking node's, the question's "
+				 "way here included (at most %d)",
+				 (long long)ahead_ms, EPOCH_SETTLE_MS + QUERY_TRIP_MS);
 	return 0;
 }
 
@@ -140,9 +145,9 @@ static int query_key_kind(const struct command *command, enum query_key_kind *ki
 {
 	if (command_need_text(command, "counter_key", key, err) < 0)
 		return -1;
-	*kind = strcmp(*key, "key_num") == 0		     ? QUERY_KEY_NUM
-		: strcmp(*key, "real_time_key_num") == 0 ? QUERY_REAL_TIME_KEY_NUM
-							     : QUERY_KEY;
+	*kind = strcmp(*key, "key_num") == 0	       ? QUERY_KEY_NUM :
+		strcmp(*key, "real_time_key_num") == 0 ? QUERY_REAL_TIME_KEY_NUM :
+							 QUERY_KEY;
 	return 0;
 }
 
@@ -151,7 +156,8 @@ static int query_parse_key(const struct command *command, const char *text, stru
 	const char *type;
 	uint8_t fields;
 
-	if (command_need_text(command, "counter_key_type", &type, err) < 0 || flowkey_type_parse(type, &fields, err) < 0)
+	if (command_need_text(command, "counter_key_type", &type, err) < 0 ||
+	    flowkey_type_parse(type, &fields, err) < 0)
 		return -1;
 	return flowkey_parse(fields, text, key, err);
 }
@@ -167,8 +173,8 @@ int query_key_check(struct context *context, struct command *command, struct err
 		return -1;
 	if (!command->is_first)
 		return 0;
-	return kind == QUERY_REAL_TIME_KEY_NUM ? query_set_window_epoch(context, command, err)
-					       : query_set_window_all(context, command, err);
+	return kind == QUERY_REAL_TIME_KEY_NUM ? query_set_window_epoch(context, command, err) :
+						 query_set_window_all(context, command, err);
 }
 
 int query_key_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
@@ -197,7 +203,8 @@ int query_key_run(struct context *context, const struct command *command, struct
 }
 
 /* The bound of a sum of counts is certain: each node's estimate lies between its own two bounds. */
-int query_key_finish(const struct command *command, const struct partial *merged, struct reply *reply, struct error *err)
+int query_key_finish(const struct command *command, const struct partial *merged, struct reply *reply,
+		     struct error *err)
 {
 	struct sketch_quality quality = {.exact = true, .confidence = 1};
 
@@ -206,8 +213,8 @@ int query_key_finish(const struct command *command, const struct partial *merged
 	if (merged->state) {
 		quality = sketch_quality(merged->state);
 		reply->data = json_integer((json_int_t)quality.keys_listed);
-		reply->quality = json_pack("{s:b, s:I, s:f}", "exact", quality.exact, "error_bound", (json_int_t)0, "confidence",
-					   1.0);
+		reply->quality = json_pack("{s:b, s:I, s:f}", "exact", quality.exact, "error_bound", (json_int_t)0,
+					   "confidence", 1.0);
 		if (!quality.exact) {
 			json_object_set_new(reply->quality, "error_bound", json_null());
 			json_object_set_new(reply->quality, "bound", json_string("lower"));
@@ -236,7 +243,8 @@ int query_hitters_check(struct context *context, struct command *command, struct
 	if (!command->is_first)
 		return 0;
 	counter = query_counter(context, command, err);
-	if (!counter || (threshold < 0 && command_set(command, "hitter_threshold", json_real(counter->threshold), err) < 0))
+	if (!counter ||
+	    (threshold < 0 && command_set(command, "hitter_threshold", json_real(counter->threshold), err) < 0))
 		return -1;
 	return query_set_window_all(context, command, err);
 }
@@ -305,8 +313,8 @@ static json_t *query_details(const struct query_entry *entry, uint64_t total)
 }
 
 /* All keys above a value, largest first, as the client's data. */
-static int query_list_keys(const struct command *command, const struct sketch *sketch, double above, struct reply *reply,
-			   struct error *err)
+static int query_list_keys(const struct command *command, const struct sketch *sketch, double above,
+			   struct reply *reply, struct error *err)
 {
 	const struct sketch_params *params = sketch_params(sketch);
 	struct sketch_quality quality = sketch_quality(sketch);
@@ -330,7 +338,8 @@ static int query_list_keys(const struct command *command, const struct sketch *s
 		const struct query_entry *entry = &list.entries[i];
 
 		json_object_set_new(reply->data, flowkey_print(params->fields, &entry->key, text),
-				    details ? query_details(entry, total) : json_integer((json_int_t)entry->estimate.upper));
+				    details ? query_details(entry, total) :
+					      json_integer((json_int_t)entry->estimate.upper));
 	}
 	reply->is_truncated = list.count > (size_t)limit;
 	reply->quality = query_quality(&quality);

@@ -10,8 +10,8 @@ static json_t *status_children(const struct context *context)
 	json_t *children = json_array();
 
 	for (struct link *link = downstream_first(context->downstream); link; link = link_next(link)) {
-		json_t *child = json_pack("{s:s, s:s, s:s}", "node", link_name(link), "endpoint", link_endpoint(link), "state",
-					  link_state_name(link_state(link)));
+		json_t *child = json_pack("{s:s, s:s, s:s}", "node", link_name(link), "endpoint", link_endpoint(link),
+					  "state", link_state_name(link_state(link)));
 
 		if (*link_why(link))
 			json_object_set_new(child, "why", json_string(link_why(link)));
@@ -27,9 +27,9 @@ static json_t *status_capture(const struct context *context)
 	uint64_t unseen = context_unseen(context), matched = received + figures->source.lost + unseen;
 	json_t *capture = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "state", capture_state_name(figures->state),
 				    "packets", (json_int_t)received, "matched", (json_int_t)matched, "unseen",
-				    (json_int_t)unseen, "lost",
-				    (json_int_t)figures->source.lost, "overruns", (json_int_t)figures->source.overruns,
-				    "unreadable", (json_int_t)figures->unreadable);
+				    (json_int_t)unseen, "lost", (json_int_t)figures->source.lost, "overruns",
+				    (json_int_t)figures->source.overruns, "unreadable",
+				    (json_int_t)figures->unreadable);
 
 	if (figures->error.code)
 		json_object_set_new(capture, "error", json_string(figures->error.text));
@@ -43,14 +43,13 @@ int status_run(struct context *context, const struct command *command, struct pa
 	json_t *source = json_pack("{s:s, s:s, s:I}", "kind", context->source_kind, "state",
 				   capture_state_name(context->figures.state), "packets",
 				   (json_int_t)context->figures.source.packets);
-	json_t *node = json_pack("{s:s, s:s, s:f, s:o, s:I, s:[o], s:o, s:{s:I, s:I, s:I}}", "node", context->node, "version",
-				 WEFT_NODE_VERSION, "uptime_s",
-				 (double)(zclock_mono() - context->started_ms) / 1000, "children",
-				 status_children(context), "sketches", (json_int_t)context->store->count, "sources", source,
-				 "capture", status_capture(context), "requests", "open",
-				 (json_int_t)gather_table_open(context->gathers), "late",
-				 (json_int_t)gather_table_late(context->gathers), "undelivered",
-				 (json_int_t)upstream_undelivered(context->upstream));
+	json_t *node = json_pack(
+		"{s:s, s:s, s:f, s:o, s:I, s:[o], s:o, s:{s:I, s:I, s:I}}", "node", context->node, "version",
+		WEFT_NODE_VERSION, "uptime_s", (double)(zclock_mono() - context->started_ms) / 1000, "children",
+		status_children(context), "sketches", (json_int_t)context->store->count, "sources", source, "capture",
+		status_capture(context), "requests", "open", (json_int_t)gather_table_open(context->gathers), "late",
+		(json_int_t)gather_table_late(context->gathers), "undelivered",
+		(json_int_t)upstream_undelivered(context->upstream));
 
 	(void)command;
 	if (!node)
@@ -82,7 +81,8 @@ static json_t *list_find(const json_t *sketches, const char *id)
 	size_t i;
 	json_t *entry;
 
-	json_array_foreach(sketches, i, entry) {
+	json_array_foreach(sketches, i, entry)
+	{
 		if (strcmp(json_string_value(json_object_get(entry, "id")), id) == 0)
 			return entry;
 	}
@@ -97,7 +97,8 @@ int list_finish(const struct command *command, const struct partial *merged, str
 
 	(void)command;
 	(void)err;
-	json_array_foreach(json_object_get(merged->document, "sketches"), i, entry) {
+	json_array_foreach(json_object_get(merged->document, "sketches"), i, entry)
+	{
 		const char *id = json_string_value(json_object_get(entry, "sketch_id"));
 		const char *number = id ? strrchr(id, '-') : NULL;
 

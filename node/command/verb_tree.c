@@ -6,8 +6,8 @@
 #include "verbs.h"
 
 /*
- * The parent's path is this node's line of ancestors: what it greets its own children with. Only a parent that may configure
- * sets it: with a made-up path anybody could make a child look like a loop.
+ * The parent's path is this node's line of ancestors: what it greets its own children with. Only a parent that may
+ * configure sets it: with a made-up path anybody could make a child look like a loop.
  */
 int hello_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
 {
@@ -50,7 +50,8 @@ int leaf_check(struct context *context, struct command *command, struct error *e
 	bool is_removal = strcmp(command->type, "remove leaf agent") == 0;
 
 	(void)context;
-	if (command_get_text(command, "name", &name, err) < 0 || command_get_text(command, "agent_addr", &address, err) < 0)
+	if (command_get_text(command, "name", &name, err) < 0 ||
+	    command_get_text(command, "agent_addr", &address, err) < 0)
 		return -1;
 	if (name && topology_check_name(name, err) < 0)
 		return -1;
@@ -68,7 +69,8 @@ int leaf_add_run(struct context *context, const struct command *command, struct 
 {
 	const char *endpoint, *name;
 
-	if (command_need_text(command, "endpoint", &endpoint, err) < 0 || command_get_text(command, "name", &name, err) < 0)
+	if (command_need_text(command, "endpoint", &endpoint, err) < 0 ||
+	    command_get_text(command, "name", &name, err) < 0)
 		return -1;
 	for (struct link *link = downstream_first(context->downstream); link; link = link_next(link)) {
 		if (strcmp(link_endpoint(link), endpoint) == 0 && (!name || strcmp(link_name(link), name) == 0))
@@ -85,7 +87,8 @@ int leaf_remove_run(struct context *context, const struct command *command, stru
 {
 	const char *endpoint, *name, *leaf;
 
-	if (command_get_text(command, "endpoint", &endpoint, err) < 0 || command_get_text(command, "name", &name, err) < 0)
+	if (command_get_text(command, "endpoint", &endpoint, err) < 0 ||
+	    command_get_text(command, "name", &name, err) < 0)
 		return -1;
 	leaf = endpoint ? endpoint : name;
 	if (downstream_remove(context->downstream, leaf, err) < 0)
@@ -101,8 +104,9 @@ int leaf_list_run(struct context *context, const struct command *command, struct
 	(void)command;
 	(void)err;
 	for (struct link *link = downstream_first(context->downstream); link; link = link_next(link))
-		json_array_append_new(leaves, json_pack("{s:s, s:s, s:s}", "node", link_name(link), "agent_addr",
-							link_endpoint(link), "state", link_state_name(link_state(link))));
+		json_array_append_new(leaves,
+				      json_pack("{s:s, s:s, s:s}", "node", link_name(link), "agent_addr",
+						link_endpoint(link), "state", link_state_name(link_state(link))));
 	own->document = json_pack("{s:[{s:s, s:o}]}", "nodes", "node", context->node, "leaves", leaves);
 	return 0;
 }

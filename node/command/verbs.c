@@ -11,16 +11,16 @@ static const struct verb verbs[] = {
 	 config_sketch_finish, "make a sketch: a filter on a hook of every host"},
 	{"config sketch counter", SCOPE_SUBTREE, ROLE_CONFIGURE, false, config_counter_check, config_counter_run,
 	 &merge_nothing, NULL, "add a counter to a sketch"},
-	{"query sketch", SCOPE_SUBTREE, ROLE_QUERY, true, query_key_check, query_key_run, &merge_sketches, query_key_finish,
-	 "one key's count, or the number of distinct keys"},
+	{"query sketch", SCOPE_SUBTREE, ROLE_QUERY, true, query_key_check, query_key_run, &merge_sketches,
+	 query_key_finish, "one key's count, or the number of distinct keys"},
 	{"query heavy hitters", SCOPE_SUBTREE, ROLE_QUERY, true, query_hitters_check, query_all_run, &merge_sketches,
 	 query_hitters_finish, "keys above a share of the total"},
 	{"query real time counter", SCOPE_SUBTREE, ROLE_QUERY, true, query_real_time_check, query_real_time_run,
 	 &merge_sketches, query_real_time_finish, "all keys of the last complete second"},
-	{"remove sketch", SCOPE_SUBTREE, ROLE_CONFIGURE, false, remove_sketch_check, remove_sketch_run, &merge_nothing, NULL,
-	 "remove a sketch with its counters"},
-	{"remove sketch counter", SCOPE_SUBTREE, ROLE_CONFIGURE, false, remove_counter_check, remove_counter_run, &merge_nothing,
-	 NULL, "remove one counter of a sketch"},
+	{"remove sketch", SCOPE_SUBTREE, ROLE_CONFIGURE, false, remove_sketch_check, remove_sketch_run, &merge_nothing,
+	 NULL, "remove a sketch with its counters"},
+	{"remove sketch counter", SCOPE_SUBTREE, ROLE_CONFIGURE, false, remove_counter_check, remove_counter_run,
+	 &merge_nothing, NULL, "remove one counter of a sketch"},
 	{"list sketches", SCOPE_SUBTREE, ROLE_QUERY, false, NULL, list_run, &merge_lists, list_finish,
 	 "the sketches there are, with their counters"},
 	{"add leaf agent", SCOPE_LOCAL, ROLE_CONFIGURE, false, leaf_check, leaf_add_run, &merge_nothing, NULL,
@@ -52,7 +52,8 @@ const struct verb *verb_find(const char *type, struct error *err)
 		if (strcmp(verb->type, type) == 0)
 			return verb;
 		if (used < sizeof known)
-			used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", verb->type);
+			used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "",
+						 verb->type);
 	}
 	error_set(err, ERROR_UNKNOWN_TYPE, "type \"%.60s\": unknown (there are: %s)", type, known);
 	return NULL;

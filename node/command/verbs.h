@@ -21,7 +21,7 @@ struct verb {
 	const char *type;
 	enum verb_scope scope;
 	enum verb_role role;
-	bool needs_seal;		/* capture is drained and sealed before run */
+	bool needs_seal; /* capture is drained and sealed before run */
 	int (*check)(struct context *context, struct command *command, struct error *err);
 	int (*run)(struct context *context, const struct command *command, struct partial *own, struct error *err);
 	const struct partial_ops *merge;
@@ -53,7 +53,8 @@ int counter_check(struct context *context, struct command *command, struct error
 /* verb_query.c */
 int query_key_check(struct context *context, struct command *command, struct error *err);
 int query_key_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
-int query_key_finish(const struct command *command, const struct partial *merged, struct reply *reply, struct error *err);
+int query_key_finish(const struct command *command, const struct partial *merged, struct reply *reply,
+		     struct error *err);
 int query_hitters_check(struct context *context, struct command *command, struct error *err);
 int query_all_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 int query_hitters_finish(const struct command *command, const struct partial *merged, struct reply *reply,

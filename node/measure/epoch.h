@@ -16,8 +16,8 @@
 /* A real-time question asks for the last epoch that has ended this long ago, so that hosts whose clocks are up to half
  * an epoch apart all have it complete. */
 #define EPOCH_SETTLE_MS (EPOCH_MS / 2)
-#define EPOCH_KEEP 4	/* sealed epochs kept; a budget's delay after the choice fits in */
-#define EPOCH_SCALE 4	/* kept keys of the merged sketch, against a live one */
+#define EPOCH_KEEP 4  /* sealed epochs kept; a budget's delay after the choice fits in */
+#define EPOCH_SCALE 4 /* kept keys of the merged sketch, against a live one */
 
 struct epoch_ring;
 

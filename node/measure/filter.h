@@ -13,23 +13,23 @@
 #include "weft/error.h"
 
 struct prefix {
-	uint8_t family;		/* 4, 6, or 0 for any address of any family */
+	uint8_t family; /* 4, 6, or 0 for any address of any family */
 	uint8_t bits;
-	uint8_t addr[16];	/* host part is zero */
+	uint8_t addr[16]; /* host part is zero */
 };
 
 struct filter {
-	uint8_t hooks;		/* mask of enum packet_hook */
-	uint8_t family;		/* 4, 6, or 0 for both; set by proto icmp / icmpv6, src and dst too */
-	int16_t proto;		/* IP protocol number, or -1 for any */
+	uint8_t hooks;	/* mask of enum packet_hook */
+	uint8_t family; /* 4, 6, or 0 for both; set by proto icmp / icmpv6, src and dst too */
+	int16_t proto;	/* IP protocol number, or -1 for any */
 	struct prefix src, dst;
-	bool include_fabric;	/* count the fabric's own connections too */
-	bool include_loopback;	/* count 127.0.0.0/8 and ::1 too */
+	bool include_fabric;   /* count the fabric's own connections too */
+	bool include_loopback; /* count 127.0.0.0/8 and ::1 too */
 };
 
 /* One side of a connection of the fabric: TCP packets from or to it are the fabric's own. */
 struct filter_endpoint {
-	struct prefix addr;	/* family 0: any address */
+	struct prefix addr; /* family 0: any address */
 	uint16_t port;
 };
 
@@ -44,8 +44,8 @@ struct filter_fabric {
  * address, or a prefix with host part zero ("10.0.0.0/8"). src and dst of two families, or icmp
  * with IPv6 addresses, are an error (such a filter could match nothing).
  */
-int filter_parse(struct filter *filter, const char *interface, const char *proto, const char *src,
-		 const char *dst, struct error *err);
+int filter_parse(struct filter *filter, const char *interface, const char *proto, const char *src, const char *dst,
+		 struct error *err);
 
 /* An address or prefix; text "any" or "" gives family 0. */
 int prefix_parse(struct prefix *prefix, const char *text, struct error *err);

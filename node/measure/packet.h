@@ -15,28 +15,23 @@
 #include "weft/flowkey.h"
 
 /* Bits, so that a filter can hold several; a packet has one, or HOOK_ANY (pcap and synth sources). */
-enum packet_hook {
-	HOOK_INPUT = 1,
-	HOOK_OUTPUT = 2,
-	HOOK_FORWARD = 4,
-	HOOK_ANY = 7
-};
+enum packet_hook { HOOK_INPUT = 1, HOOK_OUTPUT = 2, HOOK_FORWARD = 4, HOOK_ANY = 7 };
 
 enum packet_flag {
-	PACKET_FRAGMENT = 1,	/* any fragment */
-	PACKET_NO_PORTS = 2,	/* later fragment, cut short, or no ports in this protocol */
-	PACKET_TRUNCATED = 4,	/* the captured bytes end inside the headers */
-	PACKET_LYING = 8	/* the length field reaches beyond the packet, or is less than the header */
+	PACKET_FRAGMENT = 1,  /* any fragment */
+	PACKET_NO_PORTS = 2,  /* later fragment, cut short, or no ports in this protocol */
+	PACKET_TRUNCATED = 4, /* the captured bytes end inside the headers */
+	PACKET_LYING = 8      /* the length field reaches beyond the packet, or is less than the header */
 };
 
 struct packet {
-	uint8_t family;		/* 4 or 6 */
-	uint8_t proto;		/* of the transport header, after IPv6 extension headers */
-	uint8_t hook;		/* enum packet_hook */
-	uint8_t flags;		/* enum packet_flag */
+	uint8_t family; /* 4 or 6 */
+	uint8_t proto;	/* of the transport header, after IPv6 extension headers */
+	uint8_t hook;	/* enum packet_hook */
+	uint8_t flags;	/* enum packet_flag */
 	uint8_t tcp_flags;
-	uint16_t sport, dport;	/* host byte order; ICMP: 0 */
-	uint32_t bytes;		/* IP length: total length, or 40 + payload length */
+	uint16_t sport, dport;	  /* host byte order; ICMP: 0 */
+	uint32_t bytes;		  /* IP length: total length, or 40 + payload length */
 	uint8_t src[16], dst[16]; /* network byte order; IPv4 in the first 4 bytes, the rest zero */
 };
 

@@ -23,11 +23,11 @@
 enum sketch_unit { SKETCH_PACKETS = 0, SKETCH_BYTES = 1 };
 
 struct sketch_params {
-	char algorithm[16];	/* "count-min"; empty: the default */
-	uint8_t fields;		/* key type, mask of enum flowkey_field */
-	uint8_t unit;		/* enum sketch_unit: which one ranks */
-	uint32_t memory_bytes;	/* of one live sketch, LIMIT_SKETCH_MEMORY_MIN to _MAX */
-	uint64_t seed;		/* hash seed, random, the same on every node */
+	char algorithm[16];    /* "count-min"; empty: the default */
+	uint8_t fields;	       /* key type, mask of enum flowkey_field */
+	uint8_t unit;	       /* enum sketch_unit: which one ranks */
+	uint32_t memory_bytes; /* of one live sketch, LIMIT_SKETCH_MEMORY_MIN to _MAX */
+	uint64_t seed;	       /* hash seed, random, the same on every node */
 };
 
 /* One update: a key and what to add. */
@@ -38,17 +38,17 @@ struct sketch_item {
 
 /* What is known of one key. In the ranking unit: lower <= truth <= upper, and the estimate is upper. */
 struct sketch_estimate {
-	uint64_t packets, bytes;	/* the estimate in both units; the one that does not rank is a lower bound once not exact */
-	uint64_t lower, upper;		/* bounds of the ranking unit */
+	uint64_t packets, bytes; /* the estimate; of the unit that does not rank a lower bound once not exact */
+	uint64_t lower, upper;	 /* bounds of the ranking unit */
 };
 
 struct sketch_quality {
-	bool exact;			/* every count is the truth and every key is listed */
-	uint64_t packets, bytes;	/* totals, always exact */
-	uint64_t error_bound;		/* ranking unit: estimate - truth <= this for a key, with the confidence */
-	double confidence;		/* 1 when exact */
-	uint64_t listed_above;		/* every key whose truth is above this is listed; 0 when exact */
-	uint64_t keys_listed;		/* distinct keys kept: all of them when exact, else a lower bound */
+	bool exact;		 /* every count is the truth and every key is listed */
+	uint64_t packets, bytes; /* totals, always exact */
+	uint64_t error_bound;	 /* ranking unit: estimate - truth <= this for a key, with the confidence */
+	double confidence;	 /* 1 when exact */
+	uint64_t listed_above;	 /* every key whose truth is above this is listed; 0 when exact */
+	uint64_t keys_listed;	 /* distinct keys kept: all of them when exact, else a lower bound */
 };
 
 struct sketch;

@@ -32,7 +32,8 @@
 
 /* Odd constants that make five hashes of one. */
 static const uint64_t ROW_SALTS[COUNT_MIN_ROWS] = {
-	0x9e3779b97f4a7c15ULL, 0xc2b2ae3d27d4eb4fULL, 0x165667b19e3779f9ULL, 0xd6e8feb86659fd93ULL, 0xa3aaacb8f2f3b0e5ULL,
+	0x9e3779b97f4a7c15ULL, 0xc2b2ae3d27d4eb4fULL, 0x165667b19e3779f9ULL,
+	0xd6e8feb86659fd93ULL, 0xa3aaacb8f2f3b0e5ULL,
 };
 
 static const struct count_min *count_min_of(const struct sketch *sketch)

@@ -10,13 +10,13 @@
 
 struct count_min {
 	struct sketch sketch;
-	struct sketch_table table;	/* kept keys */
-	uint32_t places_max;		/* to which merging may grow the table */
-	uint32_t width;			/* cells of a row */
-	uint64_t *cells;		/* COUNT_MIN_ROWS rows; all 0 while exact */
-	uint64_t floor;			/* the smallest row maximum: no estimate from the cells is above it */
-	bool exact;			/* nothing was ever moved out of the table, here or in what was merged */
-	uint64_t packets, bytes;	/* totals */
+	struct sketch_table table; /* kept keys */
+	uint32_t places_max;	   /* to which merging may grow the table */
+	uint32_t width;		   /* cells of a row */
+	uint64_t *cells;	   /* COUNT_MIN_ROWS rows; all 0 while exact */
+	uint64_t floor;		   /* the smallest row maximum: no estimate from the cells is above it */
+	bool exact;		   /* nothing was ever moved out of the table, here or in what was merged */
+	uint64_t packets, bytes;   /* totals */
 };
 
 /* The estimate that the cells alone give of the key with this hash. */

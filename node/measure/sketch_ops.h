@@ -14,8 +14,8 @@
 #define SKETCH_SCALE_MAX 64
 
 struct sketch_ops {
-	const char *name;	/* in struct sketch_params and in commands */
-	uint32_t number;	/* on the wire; never used again for another algorithm */
+	const char *name; /* in struct sketch_params and in commands */
+	uint32_t number;  /* on the wire; never used again for another algorithm */
 
 	struct sketch *(*create)(const struct sketch_params *params, unsigned int scale, struct error *err);
 	void (*destroy)(struct sketch *sketch);

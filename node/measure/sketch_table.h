@@ -14,14 +14,14 @@
 #include "weft/flowkey.h"
 
 struct kept {
-	struct flowkey key;	/* len 0: the place is free */
-	uint16_t tag;		/* low bits of the key's hash: tells most keys apart without comparing them */
+	struct flowkey key;	 /* len 0: the place is free */
+	uint16_t tag;		 /* low bits of the key's hash: tells most keys apart without comparing them */
 	uint64_t packets, bytes; /* counted since the key entered */
-	uint64_t over;		/* ranking unit: at most this much of the key came before it entered */
+	uint64_t over;		 /* ranking unit: at most this much of the key came before it entered */
 };
 
 struct sketch_table {
-	struct kept *places;	/* aligned, inside memory */
+	struct kept *places; /* aligned, inside memory */
 	void *memory;
 	uint32_t place_count;
 	uint32_t used;

@@ -17,13 +17,13 @@
 struct sketch_writer {
 	uint8_t *bytes;
 	size_t len, size;
-	bool failed;		/* out of memory */
+	bool failed; /* out of memory */
 };
 
 struct sketch_reader {
 	const uint8_t *at;
 	size_t left;
-	bool failed;		/* the bytes ended too early, or a varint was no varint */
+	bool failed; /* the bytes ended too early, or a varint was no varint */
 };
 
 void sketch_put(struct sketch_writer *writer, const void *bytes, size_t len);

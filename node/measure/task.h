@@ -21,8 +21,8 @@ struct task;
 
 /* Full sketches on their way to the loop: one counter's part of one epoch. */
 struct task_sealed {
-	uint64_t counter;	/* the counter's number, unique in this node's life */
-	struct sketch *sketch;	/* owned */
+	uint64_t counter;      /* the counter's number, unique in this node's life */
+	struct sketch *sketch; /* owned */
 };
 
 struct task *task_create(uint64_t number, const struct filter *filter, struct error *err);
@@ -41,8 +41,8 @@ void task_update(struct task *task, const struct packet *packets, size_t count, 
 uint64_t task_matched(const struct task *task);
 
 /*
- * Swaps each counter that holds anything for an empty one; the full ones go to sealed (room for max, owned by the caller).
- * Returns how many. A counter whose fresh sketch cannot be had is left as it is and goes with the next epoch.
+ * Swaps each counter that holds anything for an empty one; the full ones go to sealed (room for max, owned by the
+ * caller). Returns how many. A counter whose fresh sketch cannot be had is left as it is and goes with the next epoch.
  */
 size_t task_seal(struct task *task, struct task_sealed *sealed, size_t max);
 

@@ -35,18 +35,15 @@ struct downstream {
 	size_t count;
 	json_t *ancestors;
 	int timer;
-	uint64_t monitors;	/* made so far, for their names */
+	uint64_t monitors; /* made so far, for their names */
 };
 
 static const struct link_state_row {
 	const char *name, *missing;
 } link_states[] = {
-	[LINK_DOWN] = {"down", "down"},
-	[LINK_JOINING] = {"joining", "joining"},
-	[LINK_UP] = {"up", "timeout"},
-	[LINK_HUNG] = {"hung", "timeout"},
-	[LINK_DENIED] = {"denied", "denied"},
-	[LINK_VERSION] = {"version", "version"},
+	[LINK_DOWN] = {"down", "down"},	      [LINK_JOINING] = {"joining", "joining"},
+	[LINK_UP] = {"up", "timeout"},	      [LINK_HUNG] = {"hung", "timeout"},
+	[LINK_DENIED] = {"denied", "denied"}, [LINK_VERSION] = {"version", "version"},
 	[LINK_LOOP] = {"loop", "loop"},
 };
 
@@ -126,8 +123,9 @@ static void link_enter(struct link *link, enum link_state state, const char *why
 	snprintf(link->why, sizeof link->why, "%s", why);
 	if (state == before)
 		return;
-	log_write(downstream->config.log, state == LINK_UP ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "child %s (%s): %s%s%s",
-		  link_name(link), link->endpoint, link_state_name(state), *why ? ": " : "", why);
+	log_write(downstream->config.log, state == LINK_UP ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+		  "child %s (%s): %s%s%s", link_name(link), link->endpoint, link_state_name(state), *why ? ": " : "",
+		  why);
 	if (before == LINK_UP && state != LINK_HUNG)
 		downstream->config.on_lost(downstream->config.context, link);
 	if (state == LINK_UP && before != LINK_HUNG)
@@ -142,8 +140,8 @@ static void link_greet(struct link *link)
 	char *text;
 
 	json_array_append_new(path, json_string(downstream->config.node));
-	hello = json_pack("{s:s, s:i, s:s, s:s, s:s, s:i, s:o}", "type", "hello", "v", WEFT_PROTOCOL_VERSION, "id", HELLO_ID,
-			  "accept", "msgpack", "scope", "local", "timeout_ms", HELLO_MS, "path", path);
+	hello = json_pack("{s:s, s:i, s:s, s:s, s:s, s:i, s:o}", "type", "hello", "v", WEFT_PROTOCOL_VERSION, "id",
+			  HELLO_ID, "accept", "msgpack", "scope", "local", "timeout_ms", HELLO_MS, "path", path);
 	text = json_dumps(hello, JSON_COMPACT);
 	json_decref(hello);
 	if (text)
@@ -162,9 +160,9 @@ static bool downstream_has_name(const struct downstream *downstream, const char 
 
 static void link_refuse(struct link *link, const struct error *why)
 {
-	enum link_state state = why->code == ERROR_LOOP      ? LINK_LOOP
-				: why->code == ERROR_VERSION ? LINK_VERSION
-							     : LINK_DENIED;
+	enum link_state state = why->code == ERROR_LOOP	   ? LINK_LOOP :
+				why->code == ERROR_VERSION ? LINK_VERSION :
+							     LINK_DENIED;
 
 	link_enter(link, state, why->text);
 }
@@ -205,7 +203,8 @@ static void link_receive(struct link *link, zmsg_t *message)
 	struct partial hello;
 	char id[64];
 
-	if (!head || zmsg_size(message) > 2 || partial_peek(zframe_data(head), zframe_size(head), id, sizeof id, &err) < 0) {
+	if (!head || zmsg_size(message) > 2 ||
+	    partial_peek(zframe_data(head), zframe_size(head), id, sizeof id, &err) < 0) {
 		log_write(config->log, LOG_LEVEL_WARNING, "child %s: a reply that is none was dropped: %s",
 			  link_name(link), err.text);
 		return;
@@ -359,8 +358,8 @@ int downstream_add(struct downstream *downstream, const char *name, const char *
 		return error_set(err, ERROR_TOO_LARGE, "child %s: this node has %d already", endpoint, LIMIT_CHILDREN);
 	for (link = downstream->links; link; link = link->next) {
 		if (strcmp(link->endpoint, endpoint) == 0 || (name && strcmp(link->name, name) == 0))
-			return error_set(err, ERROR_CONFLICT, "child %s: there already, as %s at %s", name ? name : endpoint,
-					 link_name(link), link->endpoint);
+			return error_set(err, ERROR_CONFLICT, "child %s: there already, as %s at %s",
+					 name ? name : endpoint, link_name(link), link->endpoint);
 	}
 	link = zmalloc(sizeof *link);
 	link->downstream = downstream;
@@ -399,7 +398,7 @@ int link_send(struct link *link, const char *text, size_t len, struct error *err
 	if (link->state != LINK_UP)
 		return error_set(err, ERROR_TIMEOUT, "child %s: %s", link_name(link), link_state_name(link->state));
 	if (zmq_send(zsock_resolve(link->socket), text, len, ZMQ_DONTWAIT) < 0)
-		return error_set(err, ERROR_BUSY, "child %s: its queue is full or its connection broke: %s", link_name(link),
-				 zmq_strerror(errno));
+		return error_set(err, ERROR_BUSY, "child %s: its queue is full or its connection broke: %s",
+				 link_name(link), zmq_strerror(errno));
 	return 0;
 }

@@ -21,25 +21,26 @@ struct link;
 struct downstream;
 
 /* A partial came up; the bytes are borrowed. */
-typedef void downstream_fn(void *context, struct link *link, const uint8_t *head, size_t head_len,
-			   const uint8_t *body, size_t body_len);
+typedef void downstream_fn(void *context, struct link *link, const uint8_t *head, size_t head_len, const uint8_t *body,
+			   size_t body_len);
 /* on_lost: what was sent on this link will not be answered. */
 typedef void downstream_link_fn(void *context, struct link *link);
 
 struct downstream_config {
 	zloop_t *loop;
-	const char *node;	/* borrowed: this node's name */
+	const char *node; /* borrowed: this node's name */
 	const struct log *log;
 	downstream_fn *on_partial;
 	downstream_link_fn *on_lost;
-	downstream_link_fn *on_up;	/* the link can be used (again) */
+	downstream_link_fn *on_up; /* the link can be used (again) */
 	void *context;
 };
 
 struct downstream *downstream_create(const struct downstream_config *config);
 void downstream_destroy(struct downstream *downstream);
 
-/* Connects to a child. name NULL: it is learned from the child's hello. Refused: a name or an endpoint there is already. */
+/* Connects to a child. name NULL: it is learned from the child's hello. Refused: a name or an endpoint there is
+ * already. */
 int downstream_add(struct downstream *downstream, const char *name, const char *endpoint, struct error *err);
 
 /* Drops the link of this name or endpoint; its open requests are lost. */
@@ -55,12 +56,12 @@ size_t downstream_count(const struct downstream *downstream);
 /* Nodes below this one, as far as the children have said; a link that leads back hides none. */
 uint32_t downstream_below(const struct downstream *downstream);
 
-const char *link_name(const struct link *link);		/* its endpoint while the name is unknown */
+const char *link_name(const struct link *link); /* its endpoint while the name is unknown */
 const char *link_endpoint(const struct link *link);
 enum link_state link_state(const struct link *link);
 const char *link_state_name(enum link_state state);
-uint32_t link_below(const struct link *link);		/* nodes behind the child, as it said last */
-const char *link_why(const struct link *link);		/* what keeps it from being up; "" when nothing is known */
+uint32_t link_below(const struct link *link);  /* nodes behind the child, as it said last */
+const char *link_why(const struct link *link); /* what keeps it from being up; "" when nothing is known */
 
 /* The word of a missing node for a link in this state. */
 const char *link_missing_word(enum link_state state);

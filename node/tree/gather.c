@@ -18,7 +18,7 @@ struct gather {
 	char id[GATHER_ID_MAX];
 	const char *own;
 	struct partial partial;
-	struct gather_slot *slots;	/* still awaited */
+	struct gather_slot *slots; /* still awaited */
 	size_t slot_count;
 	bool is_held, is_ended;
 	int timer;

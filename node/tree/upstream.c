@@ -7,7 +7,7 @@
 #include "weft/limits.h"
 
 #define UPSTREAM_LINGER_MS 1000
-#define UPSTREAM_BURST 64	/* requests taken in one turn of the loop */
+#define UPSTREAM_BURST 64 /* requests taken in one turn of the loop */
 
 struct upstream_door {
 	zsock_t *socket;

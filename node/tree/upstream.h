@@ -19,7 +19,7 @@ struct upstream;
 struct upstream_peer {
 	zmsg_t *envelope;
 	zsock_t *door;
-	bool may_configure;	/* by the rule of the door it came through */
+	bool may_configure; /* by the rule of the door it came through */
 };
 
 /* Takes peer; bytes are borrowed. */

@@ -63,8 +63,8 @@ static pid_t start_node(const char *weftd, const char *endpoint)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		execl(weftd, weftd, "--name", "bench", "--listen", endpoint, "--source", "synth:packets=1", "--log-level",
-		      "error", (char *)NULL);
+		execl(weftd, weftd, "--name", "bench", "--listen", endpoint, "--source", "synth:packets=1",
+		      "--log-level", "error", (char *)NULL);
 		die(weftd);
 	}
 	return pid;
@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 	kill(daemon, SIGTERM);
 	waitpid(echo, NULL, 0);
 	waitpid(daemon, NULL, 0);
-	printf("{\"bench\": \"hop\", \"rounds\": %d, \"bare_us\": %.1f, \"node_us\": %.1f, \"vs_bare\": %.2f}\n", ROUNDS,
-	       median(bare_us), median(node_us), median(ratio));
+	printf("{\"bench\": \"hop\", \"rounds\": %d, \"bare_us\": %.1f, \"node_us\": %.1f, \"vs_bare\": %.2f}\n",
+	       ROUNDS, median(bare_us), median(node_us), median(ratio));
 	return 0;
 }

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* capture_thread - what the two ends of the PAIR share; private to capture.c and capture_thread.c. */
+#ifndef CAPTURE_THREAD_H
+#define CAPTURE_THREAD_H
+
+#include <czmq.h>
+#include <stdatomic.h>
+
+#include "capture.h"
+
+enum capture_order_kind {
+	ORDER_ADD_TASK,
+	ORDER_REMOVE_TASK,
+	ORDER_ADD_COUNTER,
+	ORDER_REMOVE_COUNTER,
+	ORDER_SET_FABRIC,
+	ORDER_START_SOURCE,
+	ORDER_SEAL
+};
+
+/* From the loop. handed makes the hand-over visible to the thread sanitiser: stored last, loaded first. */
+struct capture_order {
+	atomic_int handed;
+	enum capture_order_kind kind;
+	struct task *new_task;
+	uint64_t task, counter, token;
+	struct sketch_params params;
+	struct filter_endpoint *endpoints;
+	size_t endpoint_count;
+};
+
+/* A report with its hand-over flag; the report is the first member. */
+struct capture_parcel {
+	struct capture_report report;
+	atomic_int handed;
+};
+
+/* What the thread is started with. */
+struct capture_start {
+	struct source *source; /* the thread's from then on */
+	int64_t clock_offset_ms;
+};
+
+/* A zactor function; args is a struct capture_start that outlives the thread's first signal. */
+void capture_thread_run(zsock_t *pipe, void *args);
+
+/* NULL is fine. */
+void capture_order_destroy(struct capture_order *order);
+
+#endif
