@@ -19,6 +19,7 @@
 
 #include "command/context.h"
 #include "command/dispatch.h"
+#include "command/sync.h"
 
 #define NODE_MEND_MS 1000
 
@@ -197,7 +198,7 @@ static int node_start(struct node *node, struct error *err)
 	if (node_open_doors(node, err) < 0 || node_connect_children(node, err) < 0)
 		return -1;
 	node_start_capture(node);
-	if (context_apply(context, err) < 0 || dispatch_restore(node->dispatch, err) < 0)
+	if (context_apply(context, err) < 0 || sync_restore(context, err) < 0)
 		return -1;
 	zloop_timer(node->loop, NODE_MEND_MS, 0, on_mend, node);
 	return 0;
@@ -218,6 +219,7 @@ static void node_end(struct node *node)
 	upstream_destroy(context->upstream);
 	dispatch_destroy(node->dispatch);
 	store_destroy(context->store);
+	json_decref(context->authorities);
 	zloop_destroy(&node->loop);
 	if (node->signals >= 0)
 		close(node->signals);

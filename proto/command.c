@@ -108,7 +108,7 @@ int command_parse(struct command *command, const void *bytes, size_t len, struct
 	*command = (struct command){.timeout_ms = DEFAULT_TIMEOUT_MS, .ttl = LIMIT_TTL, .is_first = true};
 	if (len == 0)
 		return error_set(err, ERROR_BAD_REQUEST, "command: empty frame (send one JSON object with a \"type\")");
-	if (len > LIMIT_JSON_BYTES)
+	if (len > LIMIT_JSON_BYTES + LIMIT_JSON_ADDED)
 		return error_set(err, ERROR_TOO_LARGE, "command: %zu bytes (at most %d)", len, LIMIT_JSON_BYTES);
 	if (command_check_depth(bytes, len) < 0)
 		return error_set(err, ERROR_TOO_LARGE, "command: nested deeper than %d levels", LIMIT_JSON_DEPTH);
@@ -125,7 +125,11 @@ int command_parse(struct command *command, const void *bytes, size_t len, struct
 		return error_set(err, ERROR_BAD_REQUEST, "type: %s (the message's name, as text)",
 				 type ? "not a text" : "missing");
 	command->type = json_string_value(type);
-	return command_read_common(command, err);
+	if (command_read_common(command, err) < 0)
+		return -1;
+	if (command->is_first && len > LIMIT_JSON_BYTES)
+		return error_set(err, ERROR_TOO_LARGE, "command: %zu bytes (at most %d)", len, LIMIT_JSON_BYTES);
+	return 0;
 }
 
 void command_clear(struct command *command)

@@ -55,6 +55,20 @@ int topology_endpoint_split(const char *endpoint, char *host, unsigned int *port
 	return 0;
 }
 
+/* An address, a host's name, or "" for all of the host's addresses. */
+static bool topology_is_host(const char *host)
+{
+	unsigned char address[16];
+
+	if (inet_pton(AF_INET6, host, address) == 1)
+		return true;
+	for (; *host; host++) {
+		if (!isalnum((unsigned char)*host) && !strchr(".-_", *host))
+			return false;
+	}
+	return true;
+}
+
 static int topology_check_endpoint(const char *endpoint, struct error *err)
 {
 	char host[LIMIT_ENDPOINT + 1];
@@ -64,7 +78,7 @@ static int topology_check_endpoint(const char *endpoint, struct error *err)
 		return error_set(err, ERROR_BAD_REQUEST, "endpoint: longer than %d bytes", LIMIT_ENDPOINT);
 	if (strncmp(endpoint, "ipc://", 6) == 0 && endpoint[6])
 		return 0;
-	if (topology_endpoint_split(endpoint, host, &port) == 0)
+	if (topology_endpoint_split(endpoint, host, &port) == 0 && topology_is_host(host))
 		return 0;
 	return error_set(
 		err, ERROR_BAD_REQUEST,

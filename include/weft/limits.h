@@ -11,6 +11,7 @@
 #define LIMIT_SKETCH_ID 80		     /* bytes of a full sketch id, "<node>-<n>" */
 #define LIMIT_ENDPOINT 255		     /* bytes of a ZeroMQ endpoint */
 #define LIMIT_JSON_BYTES (1024 * 1024)	     /* one command */
+#define LIMIT_JSON_ADDED (64 * 1024)	     /* what nodes may add to it on the way down */
 #define LIMIT_JSON_DEPTH 32		     /* nesting of a command */
 #define LIMIT_FRAME_BYTES (64 * 1024 * 1024) /* one partial on the wire */
 #define LIMIT_ENVELOPE_FRAMES 8		     /* routing frames before the command, the identity included */

@@ -153,12 +153,15 @@ static const struct nlmsghdr *message_next(struct source_nfqueue *nfqueue)
 		const struct nlmsghdr *message = (const void *)(nfqueue->buffers[nfqueue->next] + nfqueue->offset);
 		size_t left = nfqueue->headers[nfqueue->next].msg_len - nfqueue->offset;
 
-		if (left <= INT32_MAX && mnl_nlmsg_ok(message, (int)left)) {
-			nfqueue->offset += MNL_ALIGN(message->nlmsg_len);
-			return message;
+		bool is_whole = left <= INT32_MAX && mnl_nlmsg_ok(message, (int)left);
+
+		nfqueue->offset += is_whole ? MNL_ALIGN(message->nlmsg_len) : left;
+		if (nfqueue->offset >= nfqueue->headers[nfqueue->next].msg_len) {
+			nfqueue->next++;	/* at once, so that a batch that is read to its end is known to be */
+			nfqueue->offset = 0;
 		}
-		nfqueue->next++;
-		nfqueue->offset = 0;
+		if (is_whole)
+			return message;
 	}
 	return NULL;
 }

@@ -26,6 +26,7 @@ struct context {
 	int64_t started_ms;		 /* monotonic */
 	int64_t clock_offset_ms;
 	struct store *store;
+	json_t *authorities;		/* makers above that have said what they have; NULL: none has */
 	struct capture *capture;	/* NULL when capture could not start */
 	struct capture_figures figures; /* as reported last */
 	struct rules *rules;		/* NULL unless the source holds packets, and once it failed */

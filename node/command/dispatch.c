@@ -9,12 +9,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "sync.h"
 #include "tree/fanout.h"
 #include "verbs.h"
-
-#define SYNC_ID "sync" /* of requests that no client made */
 
 struct dispatch {
 	struct context *context;
@@ -270,29 +268,11 @@ void dispatch_on_lost(void *context, struct link *link)
 	gather_lose(dispatch->context->gathers, link);
 }
 
-static void dispatch_send(struct dispatch *dispatch, struct link *link, json_t *fields)
-{
-	struct command command = {.fields = fields, .is_first = true, .ttl = LIMIT_TTL};
-	struct error why = {0};
-	char *text = NULL;
-	size_t len;
-
-	if (command_encode_down(&command, dispatch->context->node, SYNC_ID, DEFAULT_TIMEOUT_MS, &text, &len, &why) <
-		    0 ||
-	    link_send(link, text, len, &why) < 0)
-		log_write(dispatch->context->log, LOG_LEVEL_WARNING, "configuration for %s: %s", link_name(link),
-			  why.text);
-	free(text);
-}
-
 void dispatch_on_up(void *context, struct link *link)
 {
 	struct dispatch *dispatch = context;
-	json_t *commands = store_commands(dispatch->context->store), *fields;
-	size_t i;
 
-	json_array_foreach(commands, i, fields) dispatch_send(dispatch, link, fields);
-	json_decref(commands);
+	sync_send(dispatch->context, link);
 }
 
 /* All requests that wait for a seal up to this token; running one may end it, so each is taken off first. */
@@ -322,59 +302,4 @@ void dispatch_on_report(struct dispatch *dispatch, struct capture_report *report
 	if (report->token)
 		dispatch_run_waiting(dispatch, report->token);
 	capture_report_destroy(report);
-}
-
-static int dispatch_do(struct dispatch *dispatch, json_t *fields, struct error *err)
-{
-	struct command command = {0};
-	const struct verb *verb;
-	struct partial own;
-	char *text = json_dumps(fields, JSON_COMPACT);
-	int result = -1;
-
-	if (text && command_parse(&command, text, strlen(text), err) == 0) {
-		command.is_first = false;
-		verb = verb_find(command.type, err);
-		partial_init(&own, verb ? verb->merge : NULL);
-		if (verb && (!verb->check || verb->check(dispatch->context, &command, err) == 0))
-			result = verb->run(dispatch->context, &command, &own, err);
-		partial_clear(&own);
-	}
-	command_clear(&command);
-	free(text);
-	return result;
-}
-
-int dispatch_restore(struct dispatch *dispatch, struct error *err)
-{
-	struct context *context = dispatch->context;
-	const char *state_dir = context->state_dir;
-	char path[4096];
-	json_error_t why;
-	json_t *state, *fields;
-	json_int_t next;
-	size_t i;
-	int result = 0;
-
-	if (!context->state_dir)
-		return 0;
-	snprintf(path, sizeof path, "%s/%s.json", context->state_dir, context->node);
-	if (access(path, F_OK) < 0)
-		return 0;
-	state = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
-	if (!state)
-		return error_set(err, ERROR_BAD_REQUEST, "state %s: line %d: %s (remove the file to begin anew)", path,
-				 why.line, why.text);
-	context->state_dir = NULL; /* nothing is written back while it is read */
-	json_array_foreach(json_object_get(state, "commands"), i, fields)
-	{
-		if (dispatch_do(dispatch, fields, err) < 0 && err->code != ERROR_CAPTURE_FAILED)
-			result = -1;
-	}
-	context->state_dir = state_dir;
-	next = json_integer_value(json_object_get(state, "next_id"));
-	if (next > 0 && (uint64_t)next > context->store->next_id)
-		context->store->next_id = (uint64_t)next;
-	json_decref(state);
-	return result;
 }

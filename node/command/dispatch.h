@@ -30,7 +30,4 @@ void dispatch_on_up(void *context, struct link *link);
 /* The capture thread has answered or an epoch has ended: files it, runs what waited for it. Takes report. */
 void dispatch_on_report(struct dispatch *dispatch, struct capture_report *report);
 
-/* Does what the state directory's file says, if there is one. */
-int dispatch_restore(struct dispatch *dispatch, struct error *err);
-
 #endif

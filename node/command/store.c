@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "weft/topology.h"
+
 struct store *store_create(const char *node)
 {
 	struct store *store = calloc(1, sizeof *store);
@@ -38,21 +40,33 @@ void store_destroy(struct store *store)
 	free(store);
 }
 
+int store_check_id(const char *text, struct error *err)
+{
+	const char *dash = strrchr(text, '-');
+	size_t digits = dash ? strspn(dash + 1, "0123456789") : 0;
+	char node[LIMIT_NAME + 1];
+
+	if (dash && dash != text && (size_t)(dash - text) <= LIMIT_NAME && digits > 0 && digits <= 15 &&
+	    dash[1] != '0' && !dash[1 + digits]) {
+		snprintf(node, sizeof node, "%.*s", (int)(dash - text), text);
+		if (topology_check_name(node, NULL) == 0)
+			return 0;
+	}
+	return error_set(err, ERROR_BAD_REQUEST, "sketch_id: \"%.40s\" is not one (a number from 1, or NODE-NUMBER)",
+			 text);
+}
+
 int store_full_id(const struct store *store, const char *text, char id[LIMIT_SKETCH_ID + 1], struct error *err)
 {
-	size_t len = strlen(text), digits = strspn(text, "0123456789");
-	int written;
+	size_t len = strlen(text);
 
 	if (len == 0 || len > LIMIT_SKETCH_ID)
 		return error_set(err, ERROR_BAD_REQUEST, "sketch_id: %zu bytes (a number, or NODE-NUMBER)", len);
-	if (digits == len)
-		written = snprintf(id, LIMIT_SKETCH_ID + 1, "%s-%s", store->node, text);
+	if (strspn(text, "0123456789") == len && len <= 15)
+		snprintf(id, LIMIT_SKETCH_ID + 1, "%s-%s", store->node, text);
 	else
-		written = snprintf(id, LIMIT_SKETCH_ID + 1, "%s", text);
-	if (written > LIMIT_SKETCH_ID || (digits != len && !strrchr(text, '-')))
-		return error_set(err, ERROR_BAD_REQUEST, "sketch_id: \"%.40s\" is not one (a number, or NODE-NUMBER)",
-				 text);
-	return 0;
+		snprintf(id, LIMIT_SKETCH_ID + 1, "%s", text);
+	return store_check_id(id, err);
 }
 
 static void store_list_ids(const struct store *store, char *text, size_t size)
@@ -252,22 +266,30 @@ json_t *store_describe_counter(const struct store_counter *counter)
 			 counter->threshold, "memory", (json_int_t)counter->params.memory_bytes);
 }
 
+json_t *store_sketch_commands(const struct store_sketch *sketch)
+{
+	json_t *commands = json_array(), *command = store_describe(sketch);
+
+	json_object_set_new(command, "type", json_string("config sketch"));
+	json_array_append_new(commands, command);
+	for (size_t i = 0; i < sketch->counter_count; i++) {
+		command = store_describe_counter(&sketch->counters[i]);
+		json_object_set_new(command, "type", json_string("config sketch counter"));
+		json_object_set_new(command, "sketch_id", json_string(sketch->id));
+		json_object_set_new(command, "seed", json_integer((json_int_t)sketch->counters[i].params.seed));
+		json_array_append_new(commands, command);
+	}
+	return commands;
+}
+
 json_t *store_commands(const struct store *store)
 {
-	json_t *commands = json_array();
+	json_t *commands = json_array(), *more;
 
 	for (const struct store_sketch *sketch = store->sketches; sketch; sketch = sketch->next) {
-		json_t *command = store_describe(sketch);
-
-		json_object_set_new(command, "type", json_string("config sketch"));
-		json_array_append_new(commands, command);
-		for (size_t i = 0; i < sketch->counter_count; i++) {
-			command = store_describe_counter(&sketch->counters[i]);
-			json_object_set_new(command, "type", json_string("config sketch counter"));
-			json_object_set_new(command, "sketch_id", json_string(sketch->id));
-			json_object_set_new(command, "seed", json_integer((json_int_t)sketch->counters[i].params.seed));
-			json_array_append_new(commands, command);
-		}
+		more = store_sketch_commands(sketch);
+		json_array_extend(commands, more);
+		json_decref(more);
 	}
 	return commands;
 }

@@ -49,6 +49,9 @@ struct store {
 struct store *store_create(const char *node);
 void store_destroy(struct store *store);
 
+/* Whether a text is a full id: a node's name, "-", and a number from 1 to 10^15 - 1. */
+int store_check_id(const char *text, struct error *err);
+
 /* The full id that a command's text means here: a bare number is this node's own. */
 int store_full_id(const struct store *store, const char *text, char id[LIMIT_SKETCH_ID + 1], struct error *err);
 
@@ -73,6 +76,9 @@ int store_take_report(struct store *store, struct capture_report *report, struct
 /* A sketch or counter as commands show it: {"sketch_id", "interface", ...}. New reference. */
 json_t *store_describe(const struct store_sketch *sketch);
 json_t *store_describe_counter(const struct store_counter *counter);
+
+/* The commands that make one sketch with its counters. New reference. */
+json_t *store_sketch_commands(const struct store_sketch *sketch);
 
 /* The whole configuration as the list of commands that makes it. New reference. */
 json_t *store_commands(const struct store *store);

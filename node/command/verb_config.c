@@ -72,7 +72,7 @@ int config_sketch_check(struct context *context, struct command *command, struct
 		return error_set(err, ERROR_BAD_REQUEST, "name: longer than %d bytes", LIMIT_NAME);
 	if (command->is_first)
 		return config_assign_id(context, command, name, &filter, err);
-	return command_need_text(command, "sketch_id", &id, err);
+	return command_need_text(command, "sketch_id", &id, err) < 0 ? -1 : store_check_id(id, err);
 }
 
 static int config_start_task(struct context *context, const struct store_sketch *sketch, struct error *err)

@@ -343,6 +343,7 @@ static int query_list_keys(const struct command *command, const struct sketch *s
 	}
 	reply->is_truncated = list.count > (size_t)limit;
 	reply->quality = query_quality(&quality);
+	json_object_set_new(reply->quality, "total", json_integer((json_int_t)total));
 	query_set_window(command, reply);
 	free(list.entries);
 	return 0;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "merge.h"
+#include "sync.h"
 
 static const struct verb verbs[] = {
 	{"config sketch", SCOPE_SUBTREE, ROLE_CONFIGURE, false, config_sketch_check, config_sketch_run, &merge_nothing,
@@ -34,6 +35,8 @@ static const struct verb verbs[] = {
 	{"ping", SCOPE_SUBTREE, ROLE_QUERY, true, NULL, ping_run, &merge_nothing, ping_finish, "who answers"},
 	{"start source", SCOPE_SUBTREE, ROLE_CONFIGURE, false, NULL, start_source_run, &merge_sums, NULL,
 	 "start sources that wait (pcap, synth)"},
+	{"sync", SCOPE_LOCAL, ROLE_CONFIGURE, false, sync_check, sync_run, &merge_nothing, NULL,
+	 "between nodes: the configuration that a child should have"},
 	{"hello", SCOPE_LOCAL, ROLE_QUERY, false, NULL, hello_run, &merge_nothing, NULL, "between nodes: who is there"},
 };
 

@@ -12,6 +12,7 @@
 
 #include "weft/limits.h"
 #include "weft/partial.h"
+#include "weft/topology.h"
 
 #define HELLO_ID "hello"
 #define HELLO_MS 1000
@@ -34,6 +35,7 @@ struct downstream {
 	struct link *links;
 	size_t count;
 	json_t *ancestors;
+	int64_t ancestors_ms; /* when they were said last */
 	int timer;
 	uint64_t monitors; /* made so far, for their names */
 };
@@ -108,8 +110,31 @@ uint32_t downstream_below(const struct downstream *downstream)
 	return below < LIMIT_NODES ? below : LIMIT_NODES;
 }
 
+static bool downstream_has_name(const struct downstream *downstream, const char *name)
+{
+	for (const struct link *link = downstream->links; link; link = link->next) {
+		if (strcmp(link->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A path through one of our own children, or with what is no name in it, is not our parent's word: believed, it would
+ * make that child look like a loop.
+ */
 void downstream_set_ancestors(struct downstream *downstream, const json_t *path)
 {
+	size_t i;
+	json_t *name;
+
+	json_array_foreach(path, i, name)
+	{
+		if (i + 1 >= LIMIT_TTL || topology_check_name(json_string_value(name), NULL) < 0 ||
+		    downstream_has_name(downstream, json_string_value(name)))
+			return;
+	}
+	downstream->ancestors_ms = zclock_mono();
 	json_decref(downstream->ancestors);
 	downstream->ancestors = path ? json_deep_copy(path) : NULL;
 }
@@ -128,14 +153,15 @@ static void link_enter(struct link *link, enum link_state state, const char *why
 		  why);
 	if (before == LINK_UP && state != LINK_HUNG)
 		downstream->config.on_lost(downstream->config.context, link);
-	if (state == LINK_UP && before != LINK_HUNG)
+	if (state == LINK_UP)
 		downstream->config.on_up(downstream->config.context, link);
 }
 
 static void link_greet(struct link *link)
 {
 	const struct downstream *downstream = link->downstream;
-	json_t *path = downstream->ancestors ? json_copy(downstream->ancestors) : json_array();
+	bool has_parent = downstream->ancestors && zclock_mono() - downstream->ancestors_ms < HELLO_HUNG_MS;
+	json_t *path = has_parent ? json_copy(downstream->ancestors) : json_array();
 	json_t *hello;
 	char *text;
 
@@ -147,15 +173,6 @@ static void link_greet(struct link *link)
 	if (text)
 		zmq_send(zsock_resolve(link->socket), text, strlen(text), ZMQ_DONTWAIT);
 	free(text);
-}
-
-static bool downstream_has_name(const struct downstream *downstream, const char *name)
-{
-	for (const struct link *link = downstream->links; link; link = link->next) {
-		if (strcmp(link->name, name) == 0)
-			return true;
-	}
-	return false;
 }
 
 static void link_refuse(struct link *link, const struct error *why)

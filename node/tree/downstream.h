@@ -46,7 +46,8 @@ int downstream_add(struct downstream *downstream, const char *name, const char *
 /* Drops the link of this name or endpoint; its open requests are lost. */
 int downstream_remove(struct downstream *downstream, const char *name_or_endpoint, struct error *err);
 
-/* The nodes above this one, root first, as the parent's hello said; copied. NULL: none. */
+/* The nodes above this one, root first, as the parent's hello said; copied, and forgotten when it is not said again.
+ * What cannot be true is ignored. */
 void downstream_set_ancestors(struct downstream *downstream, const json_t *path);
 
 struct link *downstream_first(struct downstream *downstream);

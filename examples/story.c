@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * story - the C examples' common part, on weft.h for talking and jansson for JSON.
+ *
+ * A partial answer (status 206) is printed like a whole one, but its holes are named on stderr and the exit code says
+ * so.
+ */
+#include "story.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "weft/weft.h"
+
+#define STORY_BAR 40
+
+enum story_exit { STORY_DONE = 0, STORY_FAILED = 1, STORY_PARTIAL = 2 };
+
+/* The options of one run. */
+struct story_call {
+	const char *address, *function, *id, *key, *key_type, *proto;
+	const char *increment;
+	struct weft_client *client;
+};
+
+struct story_function {
+	const char *name;
+	int (*run)(const struct story_call *call);
+};
+
+/* What a node says may go to a terminal: control characters are shown as "?". */
+static void story_print(FILE *out, const char *text)
+{
+	for (; text && *text; text++)
+		fputc(iscntrl((unsigned char)*text) ? '?' : *text, out);
+}
+
+static void story_print_missing(const json_t *reply)
+{
+	json_t *missing = json_object_get(json_object_get(reply, "nodes"), "missing"), *entry;
+	size_t i;
+
+	json_array_foreach(missing, i, entry) {
+		json_int_t below = json_integer_value(json_object_get(entry, "below"));
+
+		fputs("missing: ", stderr);
+		story_print(stderr, json_string_value(json_object_get(entry, "node")));
+		fputs(" (", stderr);
+		story_print(stderr, json_string_value(json_object_get(entry, "why")));
+		if (below > 0)
+			fprintf(stderr, ", %lld below", (long long)below);
+		fputs(")\n", stderr);
+	}
+}
+
+static int story_judge(const json_t *reply)
+{
+	json_int_t status = json_integer_value(json_object_get(reply, "status"));
+	const char *message = json_string_value(json_object_get(json_object_get(reply, "error"), "message"));
+
+	story_print_missing(reply);
+	if (status == 200)
+		return STORY_DONE;
+	if (status == 206)
+		return STORY_PARTIAL;
+	fputs("error: ", stderr);
+	story_print(stderr, message ? message : "the node gave no reason");
+	fputc('\n', stderr);
+	return STORY_FAILED;
+}
+
+/* Sends a request, which it takes; gives the reply's data, to be released, or NULL. Returns the exit code. */
+static int story_ask(const struct story_call *call, json_t *request, json_t **data)
+{
+	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	char *answer = text ? weft_request(call->client, text, 0) : NULL;
+	json_t *reply = answer ? json_loads(answer, 0, NULL) : NULL;
+	int code = STORY_FAILED;
+
+	*data = NULL;
+	if (!text)
+		fputs("error: an option's text is not UTF-8\n", stderr);
+	else if (!answer)
+		fprintf(stderr, "error: %s\n", weft_error(call->client));
+	else
+		code = story_judge(reply);
+	if (code != STORY_FAILED)
+		*data = json_incref(json_object_get(reply, "data"));
+	json_decref(reply);
+	weft_free(answer);
+	free(text);
+	json_decref(request);
+	return code;
+}
+
+/* A sketch chooses packets; a counter on it counts them by a key. */
+static int story_config_sketch(const struct story_call *call)
+{
+	json_t *sketch = json_pack("{s:s, s:s, s:s}", "type", "config sketch", "interface", "INPUT", "proto",
+				   call->proto);
+	json_t *data, *id, *counter;
+	int code = story_ask(call, sketch, &data), counter_code;
+
+	if (code == STORY_FAILED)
+		return code;
+	id = json_incref(json_object_get(data, "sketch_id"));
+	json_decref(data);
+	if (!json_is_integer(id)) {
+		json_decref(id);
+		fputs("error: the reply has no sketch_id\n", stderr);
+		return STORY_FAILED;
+	}
+	counter = json_pack("{s:s, s:O, s:s, s:s}", "type", "config sketch counter", "sketch_id", id,
+			    "counter_key_type", call->key_type, "increment", call->increment);
+	counter_code = story_ask(call, counter, &data);
+	if (counter_code != STORY_FAILED)
+		printf("sketch id: %lld\n", (long long)json_integer_value(id));
+	json_decref(data);
+	json_decref(id);
+	return counter_code == STORY_DONE ? code : counter_code;
+}
+
+/* Threshold 0: every key, largest first; one line each, with a bar as long as its part of the largest. */
+static int story_query_hitters(const struct story_call *call)
+{
+	static const char bars[STORY_BAR + 1] = "########################################";
+	json_t *request = json_pack("{s:s, s:s, s:s, s:i}", "type", "query heavy hitters", "sketch_id", call->id,
+				    "counter_key_type", call->key_type, "hitter_threshold", 0);
+	json_t *data, *value;
+	double largest = 0;
+	const char *key;
+	int code = story_ask(call, request, &data);
+
+	json_object_foreach(data, key, value) {
+		double number = json_number_value(value);
+
+		largest = number > largest ? number : largest;
+		story_print(stdout, key);
+		printf(" %.15g %.*s\n", number, number > 0 ? 1 + (int)(number / largest * (STORY_BAR - 1)) : 0, bars);
+	}
+	json_decref(data);
+	return code;
+}
+
+/* A key's number; or, for the keys "key_num" and "real_time_key_num", how many keys there are. */
+static int story_query_sketch(const struct story_call *call)
+{
+	json_t *data;
+	int code;
+
+	if (!call->key) {
+		fputs("error: -k KEY is missing (such as -k 10.0.0.6, or -k key_num)\n", stderr);
+		return STORY_FAILED;
+	}
+	code = story_ask(call, json_pack("{s:s, s:s, s:s, s:s}", "type", "query sketch", "sketch_id", call->id,
+					 "counter_key_type", call->key_type, "counter_key", call->key), &data);
+	if (code != STORY_FAILED && json_is_number(data)) {
+		printf("%.15g\n", json_number_value(data));
+	} else if (code != STORY_FAILED) {
+		fputs("error: the reply's data is not a number\n", stderr);
+		code = STORY_FAILED;
+	}
+	json_decref(data);
+	return code;
+}
+
+static const struct story_function story_functions[] = {
+	{"config_sketch", story_config_sketch},	      {"query_heavy_hitter", story_query_hitters},
+	{"query_sketch", story_query_sketch},	      {"query_heavy_hitters", story_query_hitters},
+	{"query_counter", story_query_sketch},	      {"query_counters", story_query_sketch},
+	{NULL, NULL}};
+
+static int story_usage(const struct story *story)
+{
+	fprintf(stderr, "usage: %s -a ADDRESS -f FUNCTION [-i ID] [-k KEY] [-t KEYTYPE] [-p PROTO]\n"
+		"functions: config_sketch, query_heavy_hitter, query_sketch (needs -k)\n"
+		"defaults: -i 1 -t %s -p %s\n", story->name, story->key_type, story->proto);
+	return STORY_FAILED;
+}
+
+static int story_read_options(struct story_call *call, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "a:f:i:k:t:p:h")) != -1) {
+		const char **field = option == 'a'   ? &call->address
+				     : option == 'f' ? &call->function
+				     : option == 'i' ? &call->id
+				     : option == 'k' ? &call->key
+				     : option == 't' ? &call->key_type
+				     : option == 'p' ? &call->proto
+						     : NULL;
+
+		if (!field)
+			return -1;
+		*field = optarg;
+	}
+	return optind == argc && call->address && call->function ? 0 : -1;
+}
+
+int story_run(const struct story *story, int argc, char **argv)
+{
+	struct story_call call = {
+		.id = "1", .key_type = story->key_type, .proto = story->proto, .increment = story->increment};
+	const struct story_function *function = story_functions;
+	int code;
+
+	if (story_read_options(&call, argc, argv) < 0)
+		return story_usage(story);
+	while (function->name && strcmp(function->name, call.function) != 0)
+		function++;
+	if (!function->name)
+		return story_usage(story);
+	call.client = weft_connect(call.address);
+	if (!call.client) {
+		fprintf(stderr, "error: %s\n", weft_connect_error());
+		return STORY_FAILED;
+	}
+	code = function->run(&call);
+	weft_close(call.client);
+	return code;
+}

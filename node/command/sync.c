@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* sync - a configuration as a list of commands, compared and carried out. Idempotent: an equal one changes nothing. */
+#include "sync.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "verbs.h"
+
+/* This node speaks for itself, and for those above that have said what they have. */
+static json_t *sync_makers(const struct context *context)
+{
+	json_t *makers = context->authorities ? json_copy(context->authorities) : json_array();
+
+	json_array_append_new(makers, json_string(context->node));
+	return makers;
+}
+
+void sync_send(struct context *context, struct link *link)
+{
+	json_t *fields = json_pack("{s:s, s:s, s:o, s:o}", "type", "sync", "scope", "local", "makers",
+				   sync_makers(context), "commands", store_commands(context->store));
+	struct command command = {.fields = fields, .is_first = true, .ttl = LIMIT_TTL};
+	struct error why = {0};
+	char *text = NULL;
+	size_t len;
+
+	if (command_encode_down(&command, context->node, SYNC_ID, DEFAULT_TIMEOUT_MS, &text, &len, &why) < 0 ||
+	    link_send(link, text, len, &why) < 0)
+		log_write(context->log, LOG_LEVEL_WARNING, "configuration for %s: %s", link_name(link), why.text);
+	free(text);
+	json_decref(fields);
+}
+
+/* One command as if it came from above: check and run, no fan-out, no reply. */
+static int sync_do(struct context *context, const json_t *fields, struct error *err)
+{
+	struct command command = {0};
+	const struct verb *verb;
+	struct partial own;
+	char *text = json_dumps(fields, JSON_COMPACT);
+	int result = -1;
+
+	if (text && command_parse(&command, text, strlen(text), err) == 0) {
+		command.is_first = false;
+		verb = verb_find(command.type, err);
+		partial_init(&own, verb ? verb->merge : NULL);
+		if (verb && verb->role == ROLE_CONFIGURE && verb->scope == SCOPE_SUBTREE &&
+		    (!verb->check || verb->check(context, &command, err) == 0))
+			result = verb->run(context, &command, &own, err);
+		partial_clear(&own);
+	}
+	command_clear(&command);
+	free(text);
+	return result;
+}
+
+/* All of them, also behind one that fails; the first reason is kept. A host that cannot capture keeps the wish. */
+static int sync_do_all(struct context *context, const json_t *commands, struct error *err)
+{
+	const char *state_dir = context->state_dir;
+	struct error first = {0};
+	size_t i;
+	json_t *fields;
+
+	context->state_dir = NULL; /* written once, at the end */
+	json_array_foreach(commands, i, fields)
+	{
+		struct error why = {0};
+
+		if (sync_do(context, fields, &why) < 0 && why.code != ERROR_CAPTURE_FAILED && !first.code)
+			first = why;
+	}
+	context->state_dir = state_dir;
+	if (!first.code)
+		return 0;
+	*err = first;
+	return -1;
+}
+
+static bool sync_is_made_by(const struct store_sketch *sketch, const json_t *makers)
+{
+	size_t i, len = (size_t)(strrchr(sketch->id, '-') - sketch->id);
+	json_t *maker;
+
+	json_array_foreach(makers, i, maker)
+	{
+		const char *name = json_string_value(maker);
+
+		if (name && strlen(name) == len && strncmp(sketch->id, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool sync_holds(const json_t *commands, const json_t *wanted)
+{
+	size_t i;
+	json_t *fields;
+
+	json_array_foreach(commands, i, fields)
+	{
+		if (json_equal(fields, wanted))
+			return true;
+	}
+	return false;
+}
+
+/* Gives up what is not among the commands: a changed sketch goes with its counters and comes back anew. */
+static int sync_drop(struct context *context, const json_t *makers, const json_t *commands, struct error *err)
+{
+	struct store_sketch *next;
+	bool has_dropped = false;
+
+	for (struct store_sketch *sketch = context->store->sketches; sketch; sketch = next) {
+		json_t *own = store_sketch_commands(sketch), *fields;
+		bool is_equal = true;
+		size_t i;
+
+		next = sketch->next;
+		json_array_foreach(own, i, fields) is_equal = is_equal && sync_holds(commands, fields);
+		json_decref(own);
+		if (is_equal || !sync_is_made_by(sketch, makers))
+			continue;
+		log_write(context->log, LOG_LEVEL_INFO, "sketch %s: given up, its maker no longer has it so",
+			  sketch->id);
+		if (context->capture && capture_remove_task(context->capture, sketch->number, err) < 0)
+			return -1;
+		store_remove(context->store, sketch);
+		has_dropped = true;
+	}
+	return has_dropped ? context_apply(context, err) : 0;
+}
+
+int sync_check(struct context *context, struct command *command, struct error *err)
+{
+	(void)context;
+	if (command->is_first)
+		return error_set(err, ERROR_BAD_REQUEST, "path: missing (sync is for nodes)");
+	if (!json_is_array(json_object_get(command->fields, "makers")) ||
+	    !json_is_array(json_object_get(command->fields, "commands")))
+		return error_set(err, ERROR_BAD_REQUEST, "makers, commands: not two lists");
+	return 0;
+}
+
+int sync_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
+{
+	const json_t *makers = json_object_get(command->fields, "makers");
+	const json_t *commands = json_object_get(command->fields, "commands");
+
+	(void)own;
+	json_decref(context->authorities);
+	context->authorities = json_deep_copy(makers);
+	if (sync_drop(context, makers, commands, err) < 0 || sync_do_all(context, commands, err) < 0)
+		return -1;
+	for (struct link *link = downstream_first(context->downstream); link; link = link_next(link)) {
+		if (link_state(link) == LINK_UP)
+			sync_send(context, link);
+	}
+	return context_save(context, err);
+}
+
+int sync_restore(struct context *context, struct error *err)
+{
+	char path[4096];
+	json_error_t why;
+	json_t *state;
+	json_int_t next;
+	int result;
+
+	if (!context->state_dir)
+		return 0;
+	snprintf(path, sizeof path, "%s/%s.json", context->state_dir, context->node);
+	if (access(path, F_OK) < 0)
+		return 0;
+	state = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+	if (!state)
+		return error_set(err, ERROR_BAD_REQUEST, "state %s: line %d: %s (remove the file to begin anew)", path,
+				 why.line, why.text);
+	result = sync_do_all(context, json_object_get(state, "commands"), err);
+	next = json_integer_value(json_object_get(state, "next_id"));
+	if (next > 0 && (uint64_t)next > context->store->next_id)
+		context->store->next_id = (uint64_t)next;
+	json_decref(state);
+	return result;
+}
