@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/*
- * partial - sets of nodes, their merged state, and its msgpack head. Pure.
- *
- * The head is a msgpack map; msgpack-c checks every length against the bytes that are there, and
- * nesting is bounded here. The only file that knows msgpack.
- */
+/* partial - sets of nodes, their merged state, and how both travel. Pure; the head's bytes are head.c's. */
 #include "weft/partial.h"
 
-#include <msgpack.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "head.h"
 #include "weft/limits.h"
-
-#define PARTIAL_DEPTH 16
 
 void partial_init(struct partial *partial, const struct partial_ops *ops)
 {
@@ -53,6 +46,21 @@ static bool partial_has_node(const struct partial *partial, const char *name)
 	size_t at = partial_find(partial, name);
 
 	return at < partial->node_count && strcmp(partial->nodes[at], name) == 0;
+}
+
+bool partial_names(const struct partial *partial, const char *name)
+{
+	size_t i;
+	json_t *entry;
+
+	json_array_foreach(partial->missing, i, entry)
+	{
+		const char *node = json_string_value(json_object_get(entry, "node"));
+
+		if (node && strcmp(node, name) == 0)
+			return true;
+	}
+	return partial_has_node(partial, name);
 }
 
 int partial_add_node(struct partial *partial, const char *name, struct error *err)
@@ -162,19 +170,46 @@ static int partial_unite_nodes(struct partial *into, struct partial *from, struc
 	return 0;
 }
 
+/* A copy of into's document with from's merged in; NULL with the reason. */
+static json_t *partial_merge_document(const struct partial *into, const struct partial *from, struct error *err)
+{
+	json_t *merged = into->document ? json_deep_copy(into->document) : json_object();
+	int failed;
+
+	if (!json_is_object(from->document))
+		failed = error_set(err, ERROR_BAD_REQUEST, "partial: its document is not an object");
+	else if (into->ops && into->ops->merge_document)
+		failed = into->ops->merge_document(merged, from->document, err);
+	else
+		failed = json_object_update_missing(merged, from->document);
+	if (!failed)
+		return merged;
+	json_decref(merged);
+	return NULL;
+}
+
+/* All or nothing: what is refused has left no trace in the sum. */
 static int partial_merge_parts(struct partial *into, struct partial *from, struct error *err)
 {
-	if (from->state && into->state) {
-		if (into->ops->merge(into->state, from->state, err) < 0)
+	json_t *document = NULL;
+
+	if (from->document) {
+		document = partial_merge_document(into, from, err);
+		if (!document)
 			return -1;
-	} else if (from->state) {
+	}
+	if (from->state && into->state && into->ops->merge(into->state, from->state, err) < 0) {
+		json_decref(document);
+		return -1;
+	}
+	if (from->state && !into->state) {
 		into->state = from->state;
 		from->state = NULL;
 	}
-	if (from->document && into->document)
-		return into->ops->merge_document ? into->ops->merge_document(into->document, from->document, err) : 0;
-	if (from->document)
-		into->document = json_incref(from->document);
+	if (document) {
+		json_decref(into->document);
+		into->document = document;
+	}
 	return 0;
 }
 
@@ -184,6 +219,12 @@ static uint32_t partial_hidden(const struct partial *partial, size_t shared)
 	uint64_t nodes = partial_expected(partial);
 
 	return nodes > shared + 1 ? (uint32_t)(nodes - shared - 1) : 0;
+}
+
+/* Figures come from outside: their sum stays at the largest number that JSON's integers hold. */
+static uint64_t partial_add(uint64_t a, uint64_t b)
+{
+	return a > INT64_MAX - b ? INT64_MAX : a + b;
 }
 
 int partial_merge(struct partial *into, struct partial *from, const char *child, struct error *err)
@@ -206,121 +247,13 @@ int partial_merge(struct partial *into, struct partial *from, const char *child,
 			partial_add_missing(into, child, partial_why(why.code), partial_hidden(from, 0), why.text);
 			return 0;
 		}
-		into->packets_seen += from->packets_seen;
-		into->packets_lost += from->packets_lost;
+		into->packets_seen = partial_add(into->packets_seen, from->packets_seen);
+		into->packets_lost = partial_add(into->packets_lost, from->packets_lost);
 		if (partial_unite_nodes(into, from, err) < 0)
 			return -1;
 		json_array_extend(into->missing, from->missing);
 	}
 	return 0;
-}
-
-static void partial_pack_json(msgpack_packer *packer, const json_t *value);
-
-static void partial_pack_text(msgpack_packer *packer, const char *text, size_t len)
-{
-	msgpack_pack_str(packer, len);
-	msgpack_pack_str_body(packer, text, len);
-}
-
-static void partial_pack_object(msgpack_packer *packer, const json_t *object)
-{
-	const char *key;
-	json_t *value;
-
-	msgpack_pack_map(packer, json_object_size(object));
-	json_object_foreach((json_t *)object, key, value)
-	{
-		partial_pack_text(packer, key, strlen(key));
-		partial_pack_json(packer, value);
-	}
-}
-
-static void partial_pack_json(msgpack_packer *packer, const json_t *value)
-{
-	size_t i;
-	json_t *element;
-
-	if (json_is_object(value)) {
-		partial_pack_object(packer, value);
-	} else if (json_is_array(value)) {
-		msgpack_pack_array(packer, json_array_size(value));
-		json_array_foreach(value, i, element) partial_pack_json(packer, element);
-	} else if (json_is_string(value)) {
-		partial_pack_text(packer, json_string_value(value), json_string_length(value));
-	} else if (json_is_integer(value)) {
-		msgpack_pack_int64(packer, json_integer_value(value));
-	} else if (json_is_real(value)) {
-		msgpack_pack_double(packer, json_real_value(value));
-	} else if (json_is_boolean(value)) {
-		json_is_true(value) ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
-	} else {
-		msgpack_pack_nil(packer);
-	}
-}
-
-static json_t *partial_read_json(const msgpack_object *object, int depth);
-
-static json_t *partial_read_map(const msgpack_object_map *map, int depth)
-{
-	json_t *object = json_object();
-
-	for (uint32_t i = 0; i < map->size; i++) {
-		const msgpack_object *key = &map->ptr[i].key;
-		json_t *value = key->type == MSGPACK_OBJECT_STR ? partial_read_json(&map->ptr[i].val, depth + 1) : NULL;
-		char *name = value ? strndup(key->via.str.ptr, key->via.str.size) : NULL;
-		int failed = !name || json_object_set_new(object, name, value) < 0;
-
-		if (!name)
-			json_decref(value);
-		free(name);
-		if (failed) {
-			json_decref(object);
-			return NULL;
-		}
-	}
-	return object;
-}
-
-static json_t *partial_read_array(const msgpack_object_array *array, int depth)
-{
-	json_t *list = json_array();
-
-	for (uint32_t i = 0; i < array->size; i++) {
-		if (json_array_append_new(list, partial_read_json(&array->ptr[i], depth + 1)) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return list;
-}
-
-/* NULL for what JSON has no word for, bad UTF-8, or too deep nesting. */
-static json_t *partial_read_json(const msgpack_object *object, int depth)
-{
-	if (depth > PARTIAL_DEPTH)
-		return NULL;
-	switch (object->type) {
-	case MSGPACK_OBJECT_NIL:
-		return json_null();
-	case MSGPACK_OBJECT_BOOLEAN:
-		return json_boolean(object->via.boolean);
-	case MSGPACK_OBJECT_POSITIVE_INTEGER:
-		return object->via.u64 > INT64_MAX ? NULL : json_integer((json_int_t)object->via.u64);
-	case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-		return json_integer(object->via.i64);
-	case MSGPACK_OBJECT_FLOAT32:
-	case MSGPACK_OBJECT_FLOAT64:
-		return json_real(object->via.f64);
-	case MSGPACK_OBJECT_STR:
-		return json_stringn(object->via.str.ptr, object->via.str.size);
-	case MSGPACK_OBJECT_ARRAY:
-		return partial_read_array(&object->via.array, depth);
-	case MSGPACK_OBJECT_MAP:
-		return partial_read_map(&object->via.map, depth);
-	default:
-		return NULL;
-	}
 }
 
 /* A head's fields as one JSON object; the fields are PROTOCOL.md's. */
@@ -349,9 +282,8 @@ static json_t *partial_describe(const struct partial *partial, const char *reque
 int partial_encode(const struct partial *partial, const char *request, uint8_t **head, size_t *head_len, uint8_t **body,
 		   size_t *body_len, struct error *err)
 {
-	msgpack_sbuffer buffer;
-	msgpack_packer packer;
 	json_t *fields;
+	int result;
 
 	*body = NULL;
 	*body_len = 0;
@@ -362,34 +294,18 @@ int partial_encode(const struct partial *partial, const char *request, uint8_t *
 		free(*body);
 		return error_set(err, ERROR_INTERNAL, "partial: out of memory");
 	}
-	msgpack_sbuffer_init(&buffer);
-	msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-	partial_pack_json(&packer, fields);
+	result = head_encode(fields, head, head_len, err);
 	json_decref(fields);
-	*head = (uint8_t *)buffer.data;
-	*head_len = buffer.size;
-	return 0;
-}
-
-static json_t *partial_parse_head(const uint8_t *head, size_t head_len, struct error *err)
-{
-	msgpack_unpacked unpacked;
-	json_t *fields = NULL;
-	size_t used = 0;
-
-	msgpack_unpacked_init(&unpacked);
-	if (msgpack_unpack_next(&unpacked, (const char *)head, head_len, &used) == MSGPACK_UNPACK_SUCCESS &&
-	    used == head_len && unpacked.data.type == MSGPACK_OBJECT_MAP)
-		fields = partial_read_json(&unpacked.data, 0);
-	msgpack_unpacked_destroy(&unpacked);
-	if (!fields)
-		error_set(err, ERROR_BAD_REQUEST, "partial: its head is not one msgpack map (%zu bytes)", head_len);
-	return fields;
+	if (result < 0) {
+		free(*body);
+		*body = NULL;
+	}
+	return result;
 }
 
 int partial_peek(const uint8_t *head, size_t head_len, char *id, size_t id_size, struct error *err)
 {
-	json_t *fields = partial_parse_head(head, head_len, err);
+	json_t *fields = head_decode(head, head_len, err);
 	const char *text = json_string_value(json_object_get(fields, "id"));
 	int result = 0;
 
@@ -473,7 +389,7 @@ static int partial_read_figures(struct partial *partial, const json_t *fields, s
 int partial_decode(struct partial *partial, const struct partial_ops *ops, const uint8_t *head, size_t head_len,
 		   const uint8_t *body, size_t body_len, struct error *err)
 {
-	json_t *fields = partial_parse_head(head, head_len, err);
+	json_t *fields = head_decode(head, head_len, err);
 	int result = -1;
 
 	partial_init(partial, ops);

@@ -52,6 +52,9 @@ int partial_add_node(struct partial *partial, const char *name, struct error *er
 void partial_add_missing(struct partial *partial, const char *node, const char *why, uint32_t below,
 			 const char *message);
 
+/* Whether the partial says anything of this node: it is inside, or listed missing. */
+bool partial_names(const struct partial *partial, const char *name);
+
 /* Nodes that should have answered: those inside and those missing with what is below them (a loop's edge hides none).
  */
 uint64_t partial_expected(const struct partial *partial);

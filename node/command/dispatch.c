@@ -186,6 +186,8 @@ static void request_open(struct request *request)
 		request_refuse(request, &why);
 		return;
 	}
+	if (request->verb->begin)
+		request->verb->begin(context, &request->command, gather_partial(request->gather));
 	if (request->verb->scope == SCOPE_SUBTREE && !request->command.is_local)
 		fanout_send(request->gather, context->downstream, &request->command, context->node,
 			    budget - 2 * reserve);

@@ -5,13 +5,20 @@
 #include "measure/epoch.h"
 #include "measure/sketch.h"
 
+/* Both at least 0; the sum stays at the largest number. */
+static json_int_t merge_add_counts(json_int_t a, json_int_t b)
+{
+	return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
 static int merge_add(json_t *into, const char *name, const json_t *mine, const json_t *theirs, struct error *err)
 {
 	if (json_is_boolean(mine) && json_is_boolean(theirs))
 		return json_object_set_new(into, name, json_boolean(json_is_true(mine) && json_is_true(theirs)));
 	if (!json_is_integer(theirs) || json_integer_value(theirs) < 0 || (mine && !json_is_integer(mine)))
 		return error_set(err, ERROR_BAD_REQUEST, "partial: \"%s\" is not a count", name);
-	return json_object_set_new(into, name, json_integer(json_integer_value(mine) + json_integer_value(theirs)));
+	return json_object_set_new(
+		into, name, json_integer(merge_add_counts(json_integer_value(mine), json_integer_value(theirs))));
 }
 
 static int merge_sum_documents(json_t *into, const json_t *from, struct error *err)

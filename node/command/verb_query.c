@@ -67,6 +67,14 @@ static int query_set_window_epoch(struct context *context, struct command *comma
 			   err);
 }
 
+void query_begin(struct context *context, const struct command *command, struct partial *merged)
+{
+	const struct store_counter *counter = query_counter(context, command, NULL);
+
+	if (counter)
+		merged->state = sketch_create_merged(&counter->params, EPOCH_SCALE, NULL);
+}
+
 static void query_add_figures(const struct context *context, struct partial *own)
 {
 	own->packets_seen = context->figures.source.packets;
@@ -177,6 +185,15 @@ int query_key_check(struct context *context, struct command *command, struct err
 						 query_set_window_all(context, command, err);
 }
 
+void query_key_begin(struct context *context, const struct command *command, struct partial *merged)
+{
+	enum query_key_kind kind;
+	const char *text;
+
+	if (query_key_kind(command, &kind, &text, NULL) == 0 && kind != QUERY_KEY)
+		query_begin(context, command, merged);
+}
+
 int query_key_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
 {
 	const struct store_counter *counter = query_counter(context, command, err);
@@ -202,28 +219,40 @@ int query_key_run(struct context *context, const struct command *command, struct
 	return 0;
 }
 
+static int query_finish_distinct(const struct partial *merged, struct reply *reply, struct error *err)
+{
+	struct sketch_quality quality;
+
+	if (!merged->state)
+		return error_set(err, ERROR_INTERNAL, "answer: no state was merged");
+	quality = sketch_quality(merged->state);
+	reply->data = json_integer((json_int_t)quality.keys_listed);
+	reply->quality =
+		json_pack("{s:b, s:I, s:f}", "exact", quality.exact, "error_bound", (json_int_t)0, "confidence", 1.0);
+	if (!quality.exact) {
+		json_object_set_new(reply->quality, "error_bound", json_null());
+		json_object_set_new(reply->quality, "bound", json_string("lower"));
+	}
+	return 0;
+}
+
 /* The bound of a sum of counts is certain: each node's estimate lies between its own two bounds. */
 int query_key_finish(const struct command *command, const struct partial *merged, struct reply *reply,
 		     struct error *err)
 {
-	struct sketch_quality quality = {.exact = true, .confidence = 1};
+	struct sketch_quality quality = {.confidence = 1};
+	const json_t *document = merged->document;
+	enum query_key_kind kind;
+	const char *text;
 
-	(void)err;
 	query_set_window(command, reply);
-	if (merged->state) {
-		quality = sketch_quality(merged->state);
-		reply->data = json_integer((json_int_t)quality.keys_listed);
-		reply->quality = json_pack("{s:b, s:I, s:f}", "exact", quality.exact, "error_bound", (json_int_t)0,
-					   "confidence", 1.0);
-		if (!quality.exact) {
-			json_object_set_new(reply->quality, "error_bound", json_null());
-			json_object_set_new(reply->quality, "bound", json_string("lower"));
-		}
-		return 0;
-	}
-	quality.exact = json_is_true(json_object_get(merged->document, "exact"));
-	quality.error_bound = (uint64_t)json_integer_value(json_object_get(merged->document, "error"));
-	reply->data = json_integer(json_integer_value(json_object_get(merged->document, "value")));
+	if (query_key_kind(command, &kind, &text, err) < 0)
+		return -1;
+	if (kind != QUERY_KEY)
+		return query_finish_distinct(merged, reply, err);
+	quality.exact = json_is_true(json_object_get(document, "exact"));
+	quality.error_bound = (uint64_t)json_integer_value(json_object_get(document, "error"));
+	reply->data = json_integer(json_integer_value(json_object_get(document, "value")));
 	reply->quality = query_quality(&quality);
 	return 0;
 }
@@ -344,6 +373,8 @@ static int query_list_keys(const struct command *command, const struct sketch *s
 	reply->is_truncated = list.count > (size_t)limit;
 	reply->quality = query_quality(&quality);
 	json_object_set_new(reply->quality, "total", json_integer((json_int_t)total));
+	if (!quality.exact)
+		json_object_set_new(reply->quality, "listed_above", json_integer((json_int_t)quality.listed_above));
 	query_set_window(command, reply);
 	free(list.entries);
 	return 0;

@@ -3,8 +3,10 @@
  * verbs - THE table: everything a node can be told, one row a message.
  *
  * A handler never sends. check looks at the fields, and at the first node settles what all nodes must
- * share (an id, a seed, an epoch), written into the command. run does this node's half and fills a partial; an error
- * of run makes this node missing with that reason. finish makes the client's data from the merged partial.
+ * share (an id, a seed, an epoch), written into the command. begin, where there is one, makes the empty state that all
+ * partials are merged into, so that the first to come does not decide what is compatible. run does this node's half and
+ * fills a partial; an error of run makes this node missing with that reason. finish makes the client's data from the
+ * merged partial.
  */
 #ifndef COMMAND_VERBS_H
 #define COMMAND_VERBS_H
@@ -22,6 +24,7 @@ struct verb {
 	enum verb_scope scope;
 	enum verb_role role;
 	bool needs_seal; /* capture is drained and sealed before run */
+	void (*begin)(struct context *context, const struct command *command, struct partial *merged);
 	int (*check)(struct context *context, struct command *command, struct error *err);
 	int (*run)(struct context *context, const struct command *command, struct partial *own, struct error *err);
 	const struct partial_ops *merge;
@@ -52,6 +55,8 @@ int counter_check(struct context *context, struct command *command, struct error
 
 /* verb_query.c */
 int query_key_check(struct context *context, struct command *command, struct error *err);
+void query_key_begin(struct context *context, const struct command *command, struct partial *merged);
+void query_begin(struct context *context, const struct command *command, struct partial *merged);
 int query_key_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 int query_key_finish(const struct command *command, const struct partial *merged, struct reply *reply,
 		     struct error *err);

@@ -187,6 +187,19 @@ static bool gather_strike(struct gather *gather, const struct link *link, struct
 	return false;
 }
 
+/* A refusal hides what the child has said to be below it; an answer must be the child's own. */
+static void gather_merge(struct gather *gather, const struct gather_slot *slot, struct partial *partial)
+{
+	if (partial->error.code)
+		partial_add_missing(&gather->partial, slot->name, partial_why(partial->error.code), slot->below,
+				    partial->error.text);
+	else if (!partial_names(partial, slot->name))
+		partial_add_missing(&gather->partial, slot->name, "mismatch", slot->below,
+				    "its answer does not name it");
+	else
+		partial_merge(&gather->partial, partial, slot->name, NULL);
+}
+
 void gather_take(struct gather_table *table, const struct link *link, const uint8_t *head, size_t head_len,
 		 const uint8_t *body, size_t body_len)
 {
@@ -205,11 +218,7 @@ void gather_take(struct gather_table *table, const struct link *link, const uint
 	if (partial_decode(&partial, gather->partial.ops, head, head_len, body, body_len, &why) < 0) {
 		partial_add_missing(&gather->partial, slot.name, partial_why(why.code), slot.below, why.text);
 	} else {
-		if (partial.error.code && slot.below && partial_expected(&partial) <= 1)
-			partial_add_missing(&gather->partial, slot.name, partial_why(partial.error.code), slot.below,
-					    partial.error.text);
-		else
-			partial_merge(&gather->partial, &partial, slot.name, NULL);
+		gather_merge(gather, &slot, &partial);
 		partial_clear(&partial);
 	}
 	gather_end_if_complete(gather);
