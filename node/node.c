@@ -165,6 +165,7 @@ static int node_connect_children(struct node *node, struct error *err)
 		.on_partial = dispatch_on_partial,
 		.on_lost = dispatch_on_lost,
 		.on_up = dispatch_on_up,
+		.on_hello = dispatch_on_hello,
 		.context = node->dispatch,
 	};
 

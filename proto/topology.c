@@ -76,7 +76,7 @@ static int topology_check_endpoint(const char *endpoint, struct error *err)
 
 	if (strlen(endpoint) > LIMIT_ENDPOINT)
 		return error_set(err, ERROR_BAD_REQUEST, "endpoint: longer than %d bytes", LIMIT_ENDPOINT);
-	if (strncmp(endpoint, "ipc://", 6) == 0 && endpoint[6])
+	if (strncmp(endpoint, "ipc://", 6) == 0 && endpoint[6] && endpoint[6] != '*')
 		return 0;
 	if (topology_endpoint_split(endpoint, host, &port) == 0 && topology_is_host(host))
 		return 0;
@@ -113,7 +113,7 @@ enum topology_reach topology_endpoint_reach(const char *endpoint)
 	struct in_addr v4;
 
 	if (topology_endpoint_split(endpoint, host, &port) < 0)
-		return REACH_LOCAL;
+		return endpoint[6] == '@' ? REACH_LOOPBACK : REACH_LOCAL; /* an abstract name has no owner */
 	if (inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127)
 		return REACH_LOOPBACK;
 	return strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0 ? REACH_LOOPBACK : REACH_NETWORK;
@@ -200,6 +200,49 @@ static const char *topology_first_endpoint(const json_t *node)
 	return json_string_value(address ? address : json_array_get(json_object_get(node, "listen"), 0));
 }
 
+/* A node's field as a list; absent is an empty one. */
+static int topology_check_list(const json_t *node, const char *name, const char *field, struct error *err)
+{
+	const json_t *list = json_object_get(node, field);
+	size_t i;
+	json_t *item;
+
+	if (list && !json_is_array(list))
+		return error_set(err, ERROR_BAD_REQUEST, "node %s: %s: not a list", name, field);
+	json_array_foreach(list, i, item)
+	{
+		if (!json_is_string(item))
+			return error_set(err, ERROR_BAD_REQUEST, "node %s: %s: element %zu is not a text", name, field,
+					 i);
+	}
+	return 0;
+}
+
+/* The whole file, so that every node of it refuses the same faults. */
+static int topology_check_all(const json_t *nodes, struct error *err)
+{
+	const char *name;
+	json_t *node;
+
+	json_object_foreach((json_t *)nodes, name, node)
+	{
+		if (topology_check_name(name, err) < 0)
+			return -1;
+		if (!json_is_object(node))
+			return error_set(err, ERROR_BAD_REQUEST, "node %s: not an object {\"listen\", \"children\"}",
+					 name);
+		if (topology_check_list(node, name, "listen", err) < 0 ||
+		    topology_check_list(node, name, "children", err) < 0)
+			return -1;
+	}
+	json_object_foreach((json_t *)nodes, name, node)
+	{
+		if (topology_check_tree(nodes, name, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int topology_read_node(struct topology *topology, const json_t *nodes, const char *name, struct error *err)
 {
 	const json_t *node = json_object_get(nodes, name);
@@ -209,8 +252,6 @@ static int topology_read_node(struct topology *topology, const json_t *nodes, co
 
 	json_array_foreach(json_object_get(node, "listen"), i, item)
 	{
-		if (!json_is_string(item))
-			return error_set(err, ERROR_BAD_REQUEST, "node %s: listen: element %zu is not a text", name, i);
 		if (topology_endpoint(json_string_value(item), endpoint, err) < 0 ||
 		    topology_add_listen(topology, endpoint, err) < 0)
 			return -1;
@@ -245,7 +286,7 @@ int topology_load(struct topology *topology, const char *path, const char *name,
 			  path);
 	else if (!json_is_object(json_object_get(nodes, name)))
 		error_set(err, ERROR_NO_SUCH_NODE, "topology %s: no node %s", path, name);
-	else if (topology_check_tree(nodes, name, err) == 0)
+	else if (topology_check_all(nodes, err) == 0)
 		result = topology_read_node(topology, nodes, name, err);
 	json_decref(file);
 	return result;

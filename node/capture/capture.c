@@ -48,13 +48,30 @@ struct capture *capture_start(struct source *source, int64_t clock_offset_ms, st
 	return capture;
 }
 
+/* One frame of the thread's: a report, or its last word (-1). */
+static int capture_wait(struct capture *capture, struct capture_report **report)
+{
+	struct capture_parcel *parcel = NULL;
+	zframe_t *frame = zframe_recv(capture->actor);
+	bool is_end = !frame || zframe_streq(frame, CAPTURE_END);
+
+	if (!is_end && zframe_size(frame) == sizeof parcel)
+		memcpy(&parcel, zframe_data(frame), sizeof parcel);
+	zframe_destroy(&frame);
+	if (parcel)
+		(void)atomic_load_explicit(&parcel->handed, memory_order_acquire);
+	*report = parcel ? &parcel->report : NULL;
+	return is_end ? -1 : 0;
+}
+
 void capture_stop(struct capture *capture)
 {
 	struct capture_report *report;
 
 	if (!capture)
 		return;
-	while ((report = capture_receive(capture)))
+	zstr_send(capture->actor, "$TERM");
+	while (capture_wait(capture, &report) == 0)
 		capture_report_destroy(report);
 	zactor_destroy(&capture->actor);
 	free(capture);
@@ -67,19 +84,9 @@ void *capture_socket(struct capture *capture)
 
 struct capture_report *capture_receive(struct capture *capture)
 {
-	struct capture_parcel *parcel = NULL;
-	zframe_t *frame;
+	struct capture_report *report;
 
-	if (!(zsock_events(capture->actor) & ZMQ_POLLIN))
-		return NULL;
-	frame = zframe_recv(capture->actor);
-	if (frame && zframe_size(frame) == sizeof parcel)
-		memcpy(&parcel, zframe_data(frame), sizeof parcel);
-	zframe_destroy(&frame);
-	if (!parcel)
-		return NULL;
-	(void)atomic_load_explicit(&parcel->handed, memory_order_acquire);
-	return &parcel->report;
+	return zsock_events(capture->actor) & ZMQ_POLLIN && capture_wait(capture, &report) == 0 ? report : NULL;
 }
 
 /* Takes order, also on failure. */

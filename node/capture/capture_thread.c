@@ -241,6 +241,23 @@ static void capture_wait(struct capture_thread *thread)
 	zmq_poll(items, descriptor < 0 ? 1 : 2, wait_ms < 0 ? 0 : wait_ms);
 }
 
+/* The end: orders that are still in the pipe go unheard, and nothing follows the last word. */
+static void capture_refuse(struct capture_thread *thread)
+{
+	while (zsock_events(thread->pipe) & ZMQ_POLLIN) {
+		zframe_t *frame = zframe_recv(thread->pipe);
+		struct capture_order *order = NULL;
+
+		if (frame && zframe_size(frame) == sizeof order)
+			memcpy(&order, zframe_data(frame), sizeof order);
+		zframe_destroy(&frame);
+		if (order)
+			(void)atomic_load_explicit(&order->handed, memory_order_acquire);
+		capture_order_destroy(order);
+	}
+	zstr_send(thread->pipe, CAPTURE_END);
+}
+
 void capture_thread_run(zsock_t *pipe, void *args)
 {
 	const struct capture_start *start = args;
@@ -267,6 +284,7 @@ void capture_thread_run(zsock_t *pipe, void *args)
 			capture_wait(thread);
 	}
 	capture_drain(thread);
+	capture_refuse(thread);
 	for (size_t i = 0; i < thread->task_count; i++)
 		task_destroy(thread->tasks[i]);
 	if (thread->source)

@@ -35,6 +35,8 @@ struct capture_parcel {
 	atomic_int handed;
 };
 
+#define CAPTURE_END "END" /* the thread's last frame; all others carry a pointer to a report */
+
 /* What the thread is started with. */
 struct capture_start {
 	struct source *source; /* the thread's from then on */

@@ -270,6 +270,15 @@ void dispatch_on_lost(void *context, struct link *link)
 	gather_lose(dispatch->context->gathers, link);
 }
 
+void dispatch_on_hello(void *context, struct link *link, const json_t *document)
+{
+	struct dispatch *dispatch = context;
+	const json_t *ids = json_object_get(document, "ids");
+
+	(void)link;
+	store_pass_number(dispatch->context->store, json_integer_value(json_object_get(ids, dispatch->context->node)));
+}
+
 void dispatch_on_up(void *context, struct link *link)
 {
 	struct dispatch *dispatch = context;

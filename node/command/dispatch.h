@@ -24,6 +24,9 @@ void dispatch_on_partial(void *context, struct link *link, const uint8_t *head, 
 			 size_t body_len);
 void dispatch_on_lost(void *context, struct link *link);
 
+/* A child has said hello: ids of this node's own that it knows are never given out again. */
+void dispatch_on_hello(void *context, struct link *link, const json_t *document);
+
 /* A child is up: it gets the configuration that it may have missed. */
 void dispatch_on_up(void *context, struct link *link);
 

@@ -2,11 +2,12 @@
 /* store - a short list of sketches, each with a short list of counters. */
 #include "store.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "weft/topology.h"
+
+#define STORE_NUMBER_END 1000000000000000 /* ids have at most 15 digits */
 
 struct store *store_create(const char *node)
 {
@@ -117,17 +118,36 @@ struct store_counter *store_find_counter(struct store_sketch *sketch, uint8_t fi
 	return NULL;
 }
 
+void store_pass_number(struct store *store, int64_t n)
+{
+	if (n > 0 && n < STORE_NUMBER_END && (uint64_t)n >= store->next_id)
+		store->next_id = (uint64_t)n + 1;
+}
+
 /* An own id that comes back (from a state file, or a parent) must never be given out again. */
 static void store_pass_id(struct store *store, const char *id)
 {
+	const char *dash = strrchr(id, '-');
 	size_t len = strlen(store->node);
-	unsigned long long n;
 
-	if (strncmp(id, store->node, len) != 0 || id[len] != '-' || !isdigit((unsigned char)id[len + 1]))
-		return;
-	n = strtoull(id + len + 1, NULL, 10);
-	if (n >= store->next_id)
-		store->next_id = n + 1;
+	if (dash && (size_t)(dash - id) == len && strncmp(id, store->node, len) == 0)
+		store_pass_number(store, strtoll(dash + 1, NULL, 10));
+}
+
+json_t *store_highest(const struct store *store)
+{
+	json_t *highest = json_object();
+
+	for (const struct store_sketch *sketch = store->sketches; sketch; sketch = sketch->next) {
+		char maker[LIMIT_SKETCH_ID + 1];
+		const char *dash = strrchr(sketch->id, '-');
+		json_int_t n = strtoll(dash + 1, NULL, 10);
+
+		snprintf(maker, sizeof maker, "%.*s", (int)(dash - sketch->id), sketch->id);
+		if (n > json_integer_value(json_object_get(highest, maker)))
+			json_object_set_new(highest, maker, json_integer(n));
+	}
+	return highest;
 }
 
 struct store_sketch *store_add(struct store *store, const char *id, const char *name, const struct filter *filter,

@@ -62,6 +62,12 @@ struct store_sketch *store_find_name(struct store *store, const char *name);
 /* The sketch's counter of a key type; ERROR_NO_SUCH_COUNTER names those there are. */
 struct store_counter *store_find_counter(struct store_sketch *sketch, uint8_t fields, struct error *err);
 
+/* This node's own ids up to n are taken. n from outside: what is no possible id is ignored. */
+void store_pass_number(struct store *store, int64_t n);
+
+/* For each maker of sketches here the highest number of its ids. New reference. */
+json_t *store_highest(const struct store *store);
+
 struct store_sketch *store_add(struct store *store, const char *id, const char *name, const struct filter *filter,
 			       struct error *err);
 struct store_counter *store_add_counter(struct store *store, struct store_sketch *sketch,

@@ -46,8 +46,9 @@ static int sync_do(struct context *context, const json_t *fields, struct error *
 		command.is_first = false;
 		verb = verb_find(command.type, err);
 		partial_init(&own, verb ? verb->merge : NULL);
-		if (verb && verb->role == ROLE_CONFIGURE && verb->scope == SCOPE_SUBTREE &&
-		    (!verb->check || verb->check(context, &command, err) == 0))
+		if (verb && (verb->role != ROLE_CONFIGURE || verb->scope != SCOPE_SUBTREE))
+			error_set(err, ERROR_BAD_REQUEST, "%s: does not configure", command.type);
+		else if (verb && (!verb->check || verb->check(context, &command, err) == 0))
 			result = verb->run(context, &command, &own, err);
 		partial_clear(&own);
 	}
@@ -161,27 +162,54 @@ int sync_run(struct context *context, const struct command *command, struct part
 	return context_save(context, err);
 }
 
+static int sync_check_state(const json_t *state, struct error *err)
+{
+	const json_t *next = json_object_get(state, "next_id"), *commands = json_object_get(state, "commands");
+	size_t i;
+	json_t *fields;
+
+	if (!json_is_integer(next) || json_integer_value(next) < 1)
+		return error_set(err, ERROR_BAD_REQUEST, "\"next_id\" is not a number from 1");
+	if (!json_is_array(commands))
+		return error_set(err, ERROR_BAD_REQUEST, "\"commands\" is not a list");
+	json_array_foreach(commands, i, fields)
+	{
+		if (!json_is_object(fields))
+			return error_set(err, ERROR_BAD_REQUEST, "command %zu is not an object", i + 1);
+	}
+	return 0;
+}
+
+static int sync_take_state(struct context *context, const json_t *state, struct error *err)
+{
+	json_int_t next = json_integer_value(json_object_get(state, "next_id"));
+
+	if (sync_check_state(state, err) < 0 || sync_do_all(context, json_object_get(state, "commands"), err) < 0)
+		return -1;
+	if ((uint64_t)next > context->store->next_id)
+		context->store->next_id = (uint64_t)next;
+	return 0;
+}
+
 int sync_restore(struct context *context, struct error *err)
 {
+	struct error why = {0};
 	char path[4096];
-	json_error_t why;
+	json_error_t fault;
 	json_t *state;
-	json_int_t next;
-	int result;
 
 	if (!context->state_dir)
 		return 0;
 	snprintf(path, sizeof path, "%s/%s.json", context->state_dir, context->node);
 	if (access(path, F_OK) < 0)
 		return 0;
-	state = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+	state = json_load_file(path, JSON_REJECT_DUPLICATES, &fault);
 	if (!state)
-		return error_set(err, ERROR_BAD_REQUEST, "state %s: line %d: %s (remove the file to begin anew)", path,
-				 why.line, why.text);
-	result = sync_do_all(context, json_object_get(state, "commands"), err);
-	next = json_integer_value(json_object_get(state, "next_id"));
-	if (next > 0 && (uint64_t)next > context->store->next_id)
-		context->store->next_id = (uint64_t)next;
+		error_set(&why, ERROR_BAD_REQUEST, "line %d: %s", fault.line, fault.text);
+	else
+		sync_take_state(context, state, &why);
 	json_decref(state);
-	return result;
+	if (!why.code)
+		return 0;
+	return error_set(err, why.code, "state %s: %.300s (remove the file to begin anew)", path, why.text);
 }

@@ -40,25 +40,6 @@ struct downstream {
 	uint64_t monitors; /* made so far, for their names */
 };
 
-static const struct link_state_row {
-	const char *name, *missing;
-} link_states[] = {
-	[LINK_DOWN] = {"down", "down"},	      [LINK_JOINING] = {"joining", "joining"},
-	[LINK_UP] = {"up", "timeout"},	      [LINK_HUNG] = {"hung", "timeout"},
-	[LINK_DENIED] = {"denied", "denied"}, [LINK_VERSION] = {"version", "version"},
-	[LINK_LOOP] = {"loop", "loop"},
-};
-
-const char *link_state_name(enum link_state state)
-{
-	return link_states[state].name;
-}
-
-const char *link_missing_word(enum link_state state)
-{
-	return link_states[state].missing;
-}
-
 const char *link_name(const struct link *link)
 {
 	return link->name[0] ? link->name : link->endpoint;
@@ -209,6 +190,7 @@ static void link_welcome(struct link *link, const struct partial *partial)
 		return;
 	}
 	link->below = (uint32_t)below;
+	link->downstream->config.on_hello(link->downstream->config.context, link, partial->document);
 	link_enter(link, LINK_UP, "");
 }
 

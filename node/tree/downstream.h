@@ -12,10 +12,9 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "link_state.h"
 #include "weft/error.h"
 #include "weft/log.h"
-
-enum link_state { LINK_DOWN, LINK_JOINING, LINK_UP, LINK_HUNG, LINK_DENIED, LINK_VERSION, LINK_LOOP };
 
 struct link;
 struct downstream;
@@ -26,13 +25,17 @@ typedef void downstream_fn(void *context, struct link *link, const uint8_t *head
 /* on_lost: what was sent on this link will not be answered. */
 typedef void downstream_link_fn(void *context, struct link *link);
 
+/* What a child says of itself; document comes from outside. */
+typedef void downstream_hello_fn(void *context, struct link *link, const json_t *document);
+
 struct downstream_config {
 	zloop_t *loop;
 	const char *node; /* borrowed: this node's name */
 	const struct log *log;
 	downstream_fn *on_partial;
 	downstream_link_fn *on_lost;
-	downstream_link_fn *on_up; /* the link can be used (again) */
+	downstream_link_fn *on_up;     /* the link can be used (again) */
+	downstream_hello_fn *on_hello; /* before on_up */
 	void *context;
 };
 
@@ -60,12 +63,8 @@ uint32_t downstream_below(const struct downstream *downstream);
 const char *link_name(const struct link *link); /* its endpoint while the name is unknown */
 const char *link_endpoint(const struct link *link);
 enum link_state link_state(const struct link *link);
-const char *link_state_name(enum link_state state);
 uint32_t link_below(const struct link *link);  /* nodes behind the child, as it said last */
 const char *link_why(const struct link *link); /* what keeps it from being up; "" when nothing is known */
-
-/* The word of a missing node for a link in this state. */
-const char *link_missing_word(enum link_state state);
 
 /* Sends without waiting; fails when the link is not up or its queue is full. */
 int link_send(struct link *link, const char *text, size_t len, struct error *err);

@@ -2,7 +2,9 @@
 /* upstream - ROUTER sockets towards whoever commands this node. */
 #include "upstream.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "weft/limits.h"
 
@@ -94,13 +96,39 @@ static int on_upstream(zloop_t *loop, zsock_t *socket, void *context)
 }
 
 /* A socket file that only its owner may use: created under a mask that takes all rights from the others. */
-static int upstream_bind(zsock_t *socket, const char *endpoint)
+static int upstream_bind_masked(zsock_t *socket, const char *endpoint)
 {
 	mode_t mask = umask(0077);
 	int result = zsock_bind(socket, "%s", endpoint);
 
 	umask(mask);
 	return result;
+}
+
+/* Whether somebody accepts connections on this endpoint's socket file. */
+static bool upstream_is_taken(const char *endpoint)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int probe, result;
+
+	if (strncmp(endpoint, "ipc://", 6) != 0 || strlen(endpoint + 6) >= sizeof address.sun_path)
+		return false;
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", endpoint + 6);
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (probe < 0)
+		return false;
+	result = connect(probe, (struct sockaddr *)&address, sizeof address);
+	close(probe);
+	return result == 0;
+}
+
+/* libzmq would take the file of a running node away without a word. */
+static int upstream_bind(zsock_t *socket, const char *endpoint)
+{
+	if (!upstream_is_taken(endpoint))
+		return upstream_bind_masked(socket, endpoint);
+	errno = EADDRINUSE;
+	return -1;
 }
 
 int upstream_listen(struct upstream *upstream, const char *endpoint, bool may_configure, struct error *err)

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* packet: awkward packets give what can be read, with the right flags, and never a byte from behind their end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "measure/packet.h"
+
+/* A packet under construction. */
+struct made {
+	uint8_t bytes[512];
+	size_t len;
+};
+
+static void put(struct made *made, const void *bytes, size_t len)
+{
+	memcpy(made->bytes + made->len, bytes, len);
+	made->len += len;
+}
+
+static void put_be16(struct made *made, unsigned int value)
+{
+	put(made, (uint8_t[]){ (uint8_t)(value >> 8), (uint8_t)value }, 2);
+}
+
+static void put_zeros(struct made *made, size_t len)
+{
+	memset(made->bytes + made->len, 0, len);
+	made->len += len;
+}
+
+/* IPv4 from 10.0.0.6 to 10.0.0.5; words is IHL; fragment is flags and offset. */
+static void put_ipv4(struct made *made, unsigned int words, unsigned int total, unsigned int fragment, uint8_t proto)
+{
+	put(made, (uint8_t[]){ (uint8_t)(0x40 | words), 0 }, 2);
+	put_be16(made, total);
+	put_be16(made, 1);
+	put_be16(made, fragment);
+	put(made, (uint8_t[]){ 64, proto, 0, 0, 10, 0, 0, 6, 10, 0, 0, 5 }, 12);
+	if (words > 5)
+		put_zeros(made, (words - 5) * 4);
+}
+
+/* IPv6 from fd00::6 to fd00::5. */
+static void put_ipv6(struct made *made, unsigned int payload, uint8_t next)
+{
+	static const uint8_t src[16] = { 0xfd, [15] = 6 }, dst[16] = { 0xfd, [15] = 5 };
+
+	put(made, (uint8_t[]){ 0x60, 0, 0, 0 }, 4);
+	put_be16(made, payload);
+	put(made, (uint8_t[]){ next, 64 }, 2);
+	put(made, src, 16);
+	put(made, dst, 16);
+}
+
+/* TCP from 4660 to 80 with flags SYN and ACK, 20 bytes. */
+static void put_tcp(struct made *made)
+{
+	put_be16(made, 4660);
+	put_be16(made, 80);
+	put_zeros(made, 8);
+	put(made, (uint8_t[]){ 0x50, 0x12 }, 2);
+	put_zeros(made, 6);
+}
+
+static void put_udp(struct made *made)
+{
+	put_be16(made, 4660);
+	put_be16(made, 80);
+	put_be16(made, 8);
+	put_be16(made, 0);
+}
+
+/* Parses from a block of exactly captured bytes, so that the address sanitiser sees a byte read behind it. */
+static int parse_cut(const struct made *made, size_t captured, size_t wire_len, struct packet *out)
+{
+	uint8_t *copy = malloc(captured ? captured : 1);
+	int result;
+
+	assert_non_null(copy);
+	memcpy(copy, made->bytes, captured);
+	result = packet_parse(copy, captured, wire_len, HOOK_INPUT, out);
+	free(copy);
+	return result;
+}
+
+static int parse(const struct made *made, struct packet *out)
+{
+	return parse_cut(made, made->len, made->len, out);
+}
+
+static void assert_ports(const struct packet *packet, uint16_t sport, uint16_t dport, uint8_t flags)
+{
+	assert_int_equal(packet->sport, sport);
+	assert_int_equal(packet->dport, dport);
+	assert_int_equal(packet->flags, flags);
+}
+
+static void test_what_is_not_ip_is_refused(void **state)
+{
+	struct made made = { .len = 0 };
+	struct packet packet;
+
+	(void)state;
+	assert_int_equal(parse(&made, &packet), -1);
+	for (unsigned int version = 0; version < 16; version++) {
+		memset(made.bytes, 0, sizeof(made.bytes));
+		made.bytes[0] = (uint8_t)(version << 4 | 5);
+		made.len = 60;
+		assert_int_equal(parse(&made, &packet), version == 4 || version == 6 ? 0 : -1);
+	}
+}
+
+static void test_ipv4_tcp(void **state)
+{
+	static const uint8_t src[16] = { 10, 0, 0, 6 }, dst[16] = { 10, 0, 0, 5 };
+	struct made made = { .len = 0 };
+	struct packet packet;
+
+	(void)state;
+	put_ipv4(&made, 5, 40, 0x4000, 6);
+	put_tcp(&made);
+	assert_int_equal(parse_cut(&made, 40, 40, &packet), 0);
+	assert_int_equal(packet.family, 4);
+	assert_int_equal(packet.proto, 6);
+	assert_int_equal(packet.hook, HOOK_INPUT);
+	assert_int_equal(packet.bytes, 40);
+	assert_int_equal(packet.tcp_flags, 0x12);
+	assert_memory_equal(packet.src, src, 16);
+	assert_memory_equal(packet.dst, dst, 16);
+	assert_ports(&packet, 4660, 80, 0);
+}
+
+/* Every cut of a TCP packet with options: refused, flagged, or whole, and never read behind its end. */
+static void test_ipv4_cut_at_every_byte(void **state)
+{
+	struct made made = { .len = 0 };
+
+	(void)state;
+	put_ipv4(&made, 7, 48, 0, 6);
+	put_tcp(&made);
+	for (size_t captured = 0; captured <= made.len; captured++) {
+		struct packet packet;
+		int result = parse_cut(&made, captured, made.len, &packet);
+
+		assert_int_equal(result, captured < 20 ? -1 : 0);
+		if (result < 0)
+			continue;
+		assert_int_equal(packet.bytes, 48);
+		assert_int_equal(!!(packet.flags & PACKET_TRUNCATED), captured < 48);
+		assert_int_equal(!!(packet.flags & PACKET_NO_PORTS), captured < 32);
+		assert_int_equal(packet.dport, captured < 32 ? 0 : 80);
+		assert_int_equal(packet.tcp_flags, captured < 42 ? 0 : 0x12);
+	}
+}
+
+static void test_ipv4_fragments(void **state)
+{
+	struct made first = { .len = 0 }, later = { .len = 0 }, tiny = { .len = 0 };
+	struct packet packet;
+
+	(void)state;
+	put_ipv4(&first, 5, 28, 0x2000, 17);
+	put_udp(&first);
+	assert_int_equal(parse(&first, &packet), 0);
+	assert_ports(&packet, 4660, 80, PACKET_FRAGMENT);
+	put_ipv4(&later, 5, 28, 185, 17);
+	put_udp(&later);
+	assert_int_equal(parse(&later, &packet), 0);
+	assert_ports(&packet, 0, 0, PACKET_FRAGMENT | PACKET_NO_PORTS);
+	put_ipv4(&tiny, 5, 28, 0x2000, 6);	/* a first fragment of 8 bytes ends inside the TCP header, rightly */
+	put_udp(&tiny);
+	put_zeros(&tiny, 18);			/* padding of the frame */
+	assert_int_equal(parse(&tiny, &packet), 0);
+	assert_ports(&packet, 4660, 80, PACKET_FRAGMENT);
+	assert_int_equal(packet.bytes, 28);
+}
+
+static void test_ipv4_lengths_that_lie(void **state)
+{
+	struct packet packet;
+
+	(void)state;
+	for (unsigned int words = 0; words < 5; words++) {
+		struct made made = { .len = 0 };
+
+		put_ipv4(&made, words, 40, 0, 6);
+		put_tcp(&made);
+		assert_int_equal(parse(&made, &packet), 0);
+		assert_ports(&packet, 0, 0, PACKET_LYING | PACKET_NO_PORTS);
+		assert_int_equal(packet.proto, 6);
+	}
+	for (unsigned int total = 1; total < 100; total++) {
+		struct made made = { .len = 0 };
+
+		put_ipv4(&made, 5, total, 0, 17);
+		put_udp(&made);
+		assert_int_equal(parse(&made, &packet), 0);
+		assert_int_equal(packet.bytes, total);
+		assert_int_equal(!!(packet.flags & PACKET_LYING), total != 28);
+		assert_int_equal(!!(packet.flags & PACKET_NO_PORTS), total < 24);
+		assert_int_equal(packet.flags & PACKET_TRUNCATED, 0);
+	}
+}
+
+static void test_padding_is_not_the_packet(void **state)
+{
+	struct made made = { .len = 0 };
+	struct packet packet;
+
+	(void)state;
+	put_ipv4(&made, 5, 22, 0, 17);	/* two bytes of UDP, and what looks like the rest of it */
+	put_udp(&made);
+	assert_int_equal(parse(&made, &packet), 0);
+	assert_ports(&packet, 0, 0, PACKET_LYING | PACKET_NO_PORTS);
+}
+
+static void test_length_zero_counts_the_wire(void **state)
+{
+	struct made v4 = { .len = 0 }, v6 = { .len = 0 };
+	struct packet packet;
+
+	(void)state;
+	put_ipv4(&v4, 5, 0, 0, 6);
+	put_tcp(&v4);
+	assert_int_equal(parse_cut(&v4, 40, 65000, &packet), 0);
+	assert_int_equal(packet.bytes, 65000);
+	assert_ports(&packet, 4660, 80, 0);
+	put_ipv6(&v6, 0, 0);
+	put(&v6, (uint8_t[]){ 6, 0, 0xc2, 4, 0, 1, 0x11, 0x70 }, 8);	/* hop-by-hop with a jumbo payload option */
+	put_tcp(&v6);
+	assert_int_equal(parse_cut(&v6, v6.len, 70040, &packet), 0);
+	assert_int_equal(packet.bytes, 70040);
+	assert_ports(&packet, 4660, 80, 0);
+	assert_int_equal(parse_cut(&v6, v6.len, SIZE_MAX, &packet), 0);
+	assert_int_equal(packet.bytes, UINT32_MAX);
+	assert_int_equal(parse_cut(&v6, v6.len, 0, &packet), 0);	/* shorter than what was captured: no wire */
+	assert_int_equal(packet.bytes, v6.len);
+}
+
+static void test_protocols_with_and_without_ports(void **state)
+{
+	static const uint8_t with[] = { 6, 17, 33, 132, 136 }, without[] = { 0, 1, 2, 4, 41, 47, 50, 51, 58, 59, 255 };
+	struct packet packet;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(with) + sizeof(without); i++) {
+		uint8_t proto = i < sizeof(with) ? with[i] : without[i - sizeof(with)];
+		struct made made = { .len = 0 };
+
+		put_ipv4(&made, 5, 40, 0, proto);
+		put_tcp(&made);
+		assert_int_equal(parse(&made, &packet), 0);
+		assert_int_equal(packet.proto, proto);
+		assert_ports(&packet, i < sizeof(with) ? 4660 : 0, i < sizeof(with) ? 80 : 0,
+			     i < sizeof(with) ? 0 : PACKET_NO_PORTS);
+		assert_int_equal(packet.tcp_flags, proto == 6 ? 0x12 : 0);
+	}
+}
+
+/* Hop-by-hop, routing, destination options, AH, an atomic fragment, then TCP: 8 + 24 + 16 + 24 + 8 bytes. */
+static void put_chain(struct made *made)
+{
+	put_ipv6(made, 8 + 24 + 16 + 24 + 8 + 20, 0);
+	put(made, (uint8_t[]){ 43, 0, 1, 4, 0, 0, 0, 0 }, 8);
+	put(made, (uint8_t[]){ 60, 2 }, 2);
+	put_zeros(made, 22);
+	put(made, (uint8_t[]){ 51, 1 }, 2);
+	put_zeros(made, 14);
+	put(made, (uint8_t[]){ 44, 4 }, 2);
+	put_zeros(made, 22);
+	put(made, (uint8_t[]){ 6, 0, 0, 0, 0, 0, 0, 1 }, 8);
+	put_tcp(made);
+}
+
+static void test_ipv6_chain_cut_at_every_byte(void **state)
+{
+	struct made made = { .len = 0 };
+	size_t transport;
+
+	(void)state;
+	put_chain(&made);
+	transport = made.len - 20;
+	for (size_t captured = 0; captured <= made.len; captured++) {
+		struct packet packet;
+		int result = parse_cut(&made, captured, made.len, &packet);
+
+		assert_int_equal(result, captured < 40 ? -1 : 0);
+		if (result < 0)
+			continue;
+		assert_int_equal(packet.bytes, made.len);
+		assert_int_equal(packet.proto == 6, captured >= transport);
+		assert_int_equal(!!(packet.flags & PACKET_TRUNCATED), captured < made.len);
+		assert_int_equal(!!(packet.flags & PACKET_NO_PORTS), captured < transport + 4);
+		assert_int_equal(packet.dport, captured < transport + 4 ? 0 : 80);
+		assert_int_equal(packet.flags & (PACKET_FRAGMENT | PACKET_LYING), 0);
+	}
+}
+
+static void test_ipv6_fragments(void **state)
+{
+	struct made first = { .len = 0 }, later = { .len = 0 };
+	struct packet packet;
+
+	(void)state;
+	put_ipv6(&first, 16, 44);
+	put(&first, (uint8_t[]){ 17, 0, 0, 1, 0, 0, 0, 1 }, 8);
+	put_udp(&first);
+	assert_int_equal(parse(&first, &packet), 0);
+	assert_int_equal(packet.proto, 17);
+	assert_ports(&packet, 4660, 80, PACKET_FRAGMENT);
+	put_ipv6(&later, 16, 44);
+	put(&later, (uint8_t[]){ 17, 0, 5, 0xa8, 0, 0, 0, 1 }, 8);
+	put_udp(&later);
+	assert_int_equal(parse(&later, &packet), 0);
+	assert_int_equal(packet.proto, 17);
+	assert_ports(&packet, 0, 0, PACKET_FRAGMENT | PACKET_NO_PORTS);
+}
+
+static void test_ipv6_payload_shorter_than_its_headers_lies(void **state)
+{
+	struct made made = { .len = 0 };
+	struct packet packet;
+
+	(void)state;
+	put_ipv6(&made, 8, 60);
+	put(&made, (uint8_t[]){ 17, 1 }, 2);
+	put_zeros(&made, 14);
+	put_udp(&made);
+	assert_int_equal(parse(&made, &packet), 0);
+	assert_int_equal(packet.bytes, 48);
+	assert_int_equal(packet.proto, 60);
+	assert_ports(&packet, 0, 0, PACKET_LYING | PACKET_NO_PORTS);
+}
+
+static void test_keys_of_every_type(void **state)
+{
+	struct made v4 = { .len = 0 }, v6 = { .len = 0 };
+	struct packet packet;
+	struct flowkey key;
+	char text[FLOWKEY_TEXT_MAX];
+
+	(void)state;
+	put_ipv4(&v4, 5, 40, 0, 6);
+	put_tcp(&v4);
+	put_ipv6(&v6, 8, 17);
+	put_udp(&v6);
+	assert_int_equal(parse(&v4, &packet), 0);
+	for (unsigned int fields = 1; fields <= FLOWKEY_ALL; fields++) {
+		memset(&key, 0xff, sizeof(key));
+		packet_key(&packet, (uint8_t)fields, &key);
+		assert_true(flowkey_is_valid((uint8_t)fields, &key));
+		for (size_t i = key.len; i < FLOWKEY_MAX; i++)
+			assert_int_equal(key.bytes[i], 0);
+	}
+	packet_key(&packet, FLOWKEY_ALL, &key);
+	assert_string_equal(flowkey_print(FLOWKEY_ALL, &key, text), "10.0.0.6,10.0.0.5,4660,80,6");
+	assert_int_equal(parse(&v6, &packet), 0);
+	packet_key(&packet, FLOWKEY_ALL, &key);
+	assert_string_equal(flowkey_print(FLOWKEY_ALL, &key, text), "fd00::6,fd00::5,4660,80,17");
+}
+
+/* Random bytes behind a plausible first one: never a byte read behind the end, and always a valid key. */
+static void test_random_bytes_over_seeds(void **state)
+{
+	(void)state;
+	for (unsigned int seed = 1; seed <= 20000; seed++) {
+		uint64_t random = seed * 0x9e3779b97f4a7c15ULL;
+		struct made made = { .len = 20 + seed % 120 };
+		struct packet packet;
+		struct flowkey key;
+
+		for (size_t i = 0; i < made.len; i++) {
+			random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+			made.bytes[i] = (uint8_t)(random >> 56) & (random >> 40 & 1 ? 0x3f : 0xff);
+		}
+		made.bytes[0] = seed & 1 ? 0x45 : 0x60;
+		if (parse(&made, &packet) < 0)
+			continue;
+		packet_key(&packet, FLOWKEY_ALL, &key);
+		if (!flowkey_is_valid(FLOWKEY_ALL, &key) || ((packet.flags & PACKET_NO_PORTS) && packet.sport))
+			fail_msg("seed %u", seed);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_not_ip_is_refused),
+		cmocka_unit_test(test_ipv4_tcp),
+		cmocka_unit_test(test_ipv4_cut_at_every_byte),
+		cmocka_unit_test(test_ipv4_fragments),
+		cmocka_unit_test(test_ipv4_lengths_that_lie),
+		cmocka_unit_test(test_padding_is_not_the_packet),
+		cmocka_unit_test(test_length_zero_counts_the_wire),
+		cmocka_unit_test(test_protocols_with_and_without_ports),
+		cmocka_unit_test(test_ipv6_chain_cut_at_every_byte),
+		cmocka_unit_test(test_ipv6_fragments),
+		cmocka_unit_test(test_ipv6_payload_shorter_than_its_headers_lies),
+		cmocka_unit_test(test_keys_of_every_type),
+		cmocka_unit_test(test_random_bytes_over_seeds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
