@@ -184,10 +184,12 @@ int command_get_number(const struct command *command, const char *name, double m
 	if (json_is_number(value)) {
 		*number = json_number_value(value);
 	} else if (json_is_string(value) && *json_string_value(value)) {
-		*number = strtod(json_string_value(value), &end);
-		if (*end)
-			return error_set(err, ERROR_BAD_REQUEST, "%s: \"%.40s\" is not a number", name,
-					 json_string_value(value));
+		const char *text = json_string_value(value);
+
+		*number = strtod(text, &end);
+		/* strtod alone would take "0x10", "inf" and leading blanks. */
+		if (*end || strspn(text, "0123456789.+-eE") != strlen(text))
+			return error_set(err, ERROR_BAD_REQUEST, "%s: \"%.40s\" is not a number", name, text);
 	} else {
 		return error_set(err, ERROR_BAD_REQUEST, "%s: not a number (%g to %g)", name, min, max);
 	}

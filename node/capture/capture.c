@@ -37,7 +37,9 @@ struct capture *capture_start(struct source *source, int64_t clock_offset_ms, st
 		error_set(err, ERROR_INTERNAL, "capture: out of memory");
 		return NULL;
 	}
-	capture->start = (struct capture_start){source, clock_offset_ms};
+	capture->start.source = source;
+	capture->start.clock_offset_ms = clock_offset_ms;
+	atomic_store_explicit(&capture->start.handed, 1, memory_order_release);
 	capture->actor = zactor_new(capture_thread_run, &capture->start);
 	if (!capture->actor) {
 		source->ops->destroy(source);
@@ -74,6 +76,7 @@ void capture_stop(struct capture *capture)
 	while (capture_wait(capture, &report) == 0)
 		capture_report_destroy(report);
 	zactor_destroy(&capture->actor);
+	(void)atomic_load_explicit(&capture->start.taken, memory_order_acquire);
 	free(capture);
 }
 

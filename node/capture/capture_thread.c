@@ -260,12 +260,14 @@ static void capture_refuse(struct capture_thread *thread)
 
 void capture_thread_run(zsock_t *pipe, void *args)
 {
-	const struct capture_start *start = args;
+	struct capture_start *start = args;
 	struct capture_thread *thread = calloc(1, sizeof *thread);
 
+	(void)atomic_load_explicit(&start->handed, memory_order_acquire);
 	thread->pipe = pipe;
 	thread->source = start->source;
 	thread->clock_offset_ms = start->clock_offset_ms;
+	atomic_store_explicit(&start->taken, 1, memory_order_release);
 	thread->figures.state = thread->source->ops->is_live ? CAPTURE_RUNNING : CAPTURE_IDLE;
 	thread->epoch = epoch_of(capture_now_ms(thread));
 	zsock_set_sndhwm(pipe, 0);

@@ -18,7 +18,7 @@ SCRIPT_HEAD = "#!/usr/bin/env bash\n# SPDX-License-Identifier: MPL-2.0\n"
 SOUND = {
     "include/weft/error.h": HEAD,
     "proto/error.c": HEAD + '#include <stdio.h>\n#include "weft/error.h"\n',
-    "proto/partial.c": HEAD + "#include <msgpack.h>\n",
+    "proto/head.c": HEAD + "#include <msgpack.h>\n",
     "proto/client/weft.c": HEAD + '#include <zmq.h>\n#include "weft/error.h"\n',
     "node/measure/packet.h": HEAD,
     "node/measure/packet.c": HEAD + '#include "packet.h"\n#include "weft/error.h"\n',

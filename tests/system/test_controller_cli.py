@@ -1,0 +1,490 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The controller, the client library and the examples against a peer that this test plays.
+
+The peer is a ROUTER that notes each request and answers what the test gave it: so the requests' JSON, what is printed
+and the exit codes are checked without any node.
+"""
+
+import fcntl
+import json
+import os
+import pty
+import random
+import re
+import struct
+import subprocess
+import termios
+import threading
+import time
+
+import pytest
+import zmq
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.abspath(os.environ.get("WEFT_BUILD", os.path.join(HERE, "..", "..", "build")))
+EXAMPLES = os.path.join(HERE, "..", "..", "examples")
+WEFT = os.path.join(BUILD, "weft")
+DEADLINE_S = 20
+
+ALL_ANSWERED = {"expected": 8, "answered": 8, "missing": []}
+PARTIAL = {"expected": 8, "answered": 4, "missing": [{"node": "h5", "why": "down", "below": 3}]}
+
+
+class Peer:
+    """Answers each request with answer(request): a reply, a list of replies (bytes as they are), or None for none."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.requests = []
+        self.delimiter = []
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        port = self.socket.bind_to_random_port("tcp://127.0.0.1")
+        self.endpoint = f"tcp://127.0.0.1:{port}"
+        self.is_ended = threading.Event()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while not self.is_ended.is_set():
+            if not self.socket.poll(50):
+                continue
+            *envelope, body = self.socket.recv_multipart()
+            request = json.loads(body)
+            self.requests.append(request)
+            replies = self.answer(request)
+            for reply in replies if isinstance(replies, list) else [replies]:
+                if isinstance(reply, dict):
+                    reply = json.dumps({"v": 1, "id": request.get("id"), "type": request.get("type"), **reply}).encode()
+                if reply is not None:
+                    self.socket.send_multipart([*envelope, *self.delimiter, reply])
+
+    def end(self):
+        self.is_ended.set()
+        self.thread.join(DEADLINE_S)
+        self.socket.close()
+        self.context.term()
+
+
+@pytest.fixture
+def play():
+    """play(answer) starts a peer; a dict instead of a function is the answer to everything."""
+    peers = []
+
+    def start(answer):
+        peers.append(Peer(answer if callable(answer) else lambda request: answer))
+        return peers[-1]
+
+    yield start
+    for peer in peers:
+        peer.end()
+
+
+def ok(data=None, **more):
+    reply = {"status": 200, "nodes": ALL_ANSWERED, "took_ms": 3.1, **more}
+    return reply if data is None else {**reply, "data": data}
+
+
+def run(*command, env=None):
+    return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False,
+                          env={**os.environ, **(env or {})})
+
+
+def weft(peer, *arguments):
+    return run(WEFT, "--root", peer.endpoint, *arguments)
+
+
+BAD_USAGE = [
+    ([], "a verb is missing (there are: config sketch,"),
+    (["frobnicate"], '"frobnicate": no such verb (there are: config sketch,'),
+    (["query"], "query: a verb is missing (there are: query heavy-hitters,"),
+    (["query", "frob"], '"query frob": no such verb (there are: query heavy-hitters,'),
+    (["ping", "x"], '"x": one argument too many (see "weft ping --help")'),
+    (["ping", "--key", "src"], '--key: unknown option of ping (see "weft ping --help")'),
+    (["--key", "src", "ping"], "--key: unknown option before the verb"),
+    (["config", "sketch"], "config sketch: --interface HOOK is missing (where packets are seen: INPUT, OUTPUT"),
+    (["config", "sketch", "--interface"], "--interface: needs a value (--interface HOOK)"),
+    (["config", "sketch", "--interface", "INPUT", "--include-fabric=yes"], "--include-fabric: takes no value"),
+    (["config", "sketch-counter", "1"], "--key TYPE is missing (what the counter counts by: src, dst"),
+    (["config", "sketch-counter", "--key", "src"], "ID is missing (the sketch: 1 or h2-1)"),
+    (["config", "sketch-counter", "1", "--key", "src", "--memory", "12"], '"12" is not a whole number from 16384 to'),
+    (["query", "heavy-hitters", "1", "--key", "src", "--threshold", "2"], '"2" is not a number from 0 to 1'),
+    (["query", "heavy-hitters", "1", "--key", "src", "--threshold", "nan"], '"nan" is not a number from 0 to 1'),
+    (["query", "heavy-hitters", "1", "--key", "src", "--limit", "1.5"], '"1.5" is not a whole number from 1 to 10000'),
+    (["query", "sketch", "1", "--key", "src"], "KEY is missing (such as 10.0.0.6,10.0.0.5"),
+    (["query", "sketch", "", "k", "--key", "src"], "ID: empty"),
+    (["--timeout", "0", "ping"], '"0" is not a whole number from 1 to 60000'),
+    (["send", "[]"], "MESSAGE: not a JSON object"),
+    (["send", "{"], "MESSAGE: not a JSON object"),
+    (["send", '{"type":"a","type":"b"}'], "MESSAGE: not a JSON object"),
+    (["--root", "tcp://", "ping"], "tcp://"),
+    (["--root", "10.0.0.2:x", "ping"], "tcp://10.0.0.2:x: Invalid argument"),
+    (["--root", "x" * 300, "ping"], "address: 300 bytes"),
+]
+
+
+@pytest.mark.parametrize("arguments, message", BAD_USAGE)
+def test_bad_usage_says_what_is_wrong_and_ends_with_1(arguments, message):
+    result = run(WEFT, *arguments)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("weft: ") and message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_nobody_listens_ends_at_the_timeout():
+    before = time.monotonic()
+    result = run(WEFT, "--root", "ipc:///nonexistent/weft.sock", "--timeout", "200", "ping")
+    assert result.returncode == 1
+    assert "no connection within 200 ms" in result.stderr
+    assert time.monotonic() - before < 5
+
+
+def test_a_silent_peer_ends_at_the_timeout(play):
+    result = weft(play(lambda request: None), "--timeout", "100", "ping")
+    assert result.returncode == 1
+    assert "no answer within 600 ms" in result.stderr
+
+
+@pytest.mark.parametrize("answer, message", [
+    (b"not json", "the answer is not a JSON object"),
+    (b"[1]", "the answer is not a JSON object"),
+    (b'{"status": 200', "the answer is not a JSON object"),
+    ({"status": 404, "error": {"code": "no-such-sketch", "message": "sketch 7: not configured (there are: 1)"}},
+     "weft: sketch 7: not configured (there are: 1)\n"),
+    ({"status": 500}, "status 500 without a reason"),
+    ({}, "status 0 without a reason"),
+    (ok(), "reply: its data is not a number"),
+    (ok({"a": 1}), "reply: its data is not a number"),
+])
+def test_a_bad_reply_ends_with_1(play, answer, message):
+    result = weft(play(answer), "query", "sketch", "1", "10.0.0.6", "--key", "src")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert message in result.stderr
+
+
+def test_an_error_without_an_id_is_taken(play):
+    """A node that could not read a request answers without its id."""
+    answer = b'{"status": 413, "error": {"code": "too-large", "message": "command: too deep"}}'
+    result = weft(play(answer), "ping")
+    assert (result.returncode, result.stderr) == (1, "weft: command: too deep\n")
+
+
+REQUESTS = [
+    ("config sketch --interface INPUT", {"type": "config sketch", "interface": "INPUT"}),
+    ("config sketch --interface OUTPUT --proto udp --src 10.0.0.1 --dst=fd00::2 --name N --include-fabric "
+     "--include-loopback",
+     {"type": "config sketch", "interface": "OUTPUT", "proto": "udp", "src": "10.0.0.1", "dst": "fd00::2", "name": "N",
+      "include_fabric": True, "include_loopback": True}),
+    ("config sketch-counter 1 --key src_dst --increment byte --threshold 0.1 --memory 262144",
+     {"type": "config sketch counter", "sketch_id": 1, "counter_key_type": "src_dst", "increment": "byte",
+      "hitter_threshold": 0.1, "memory": 262144}),
+    ("query heavy-hitters h2-1 --key src --threshold 0 --threshold-value 7 --limit 5 --details",
+     {"type": "query heavy hitters", "sketch_id": "h2-1", "counter_key_type": "src", "hitter_threshold": 0,
+      "hitter_threshold_value": 7, "limit": 5, "details": True}),
+    ("query sketch 1 --key src_dst 10.0.0.6,10.0.0.5",
+     {"type": "query sketch", "sketch_id": 1, "counter_key_type": "src_dst", "counter_key": "10.0.0.6,10.0.0.5"}),
+    ("query real-time 1 --key src", {"type": "query real time counter", "sketch_id": 1, "counter_key_type": "src"}),
+    ("query leaf-agents", {"type": "query leaf agents"}),
+    ("list", {"type": "list sketches"}),
+    ("remove sketch 3", {"type": "remove sketch", "sketch_id": 3}),
+    ("remove sketch-counter 3 --key dst",
+     {"type": "remove sketch counter", "sketch_id": 3, "counter_key_type": "dst"}),
+    ("status", {"type": "query status"}),
+    ("ping", {"type": "ping"}),
+    ("add leaf 10.0.0.3 --name h3", {"type": "add leaf agent", "agent_addr": "10.0.0.3", "name": "h3"}),
+    ("remove leaf 10.0.0.3", {"type": "remove leaf agent", "agent_addr": "10.0.0.3"}),
+    ("remove leaf tcp://h3:9338", {"type": "remove leaf agent", "agent_addr": "tcp://h3:9338"}),
+    ("remove leaf h3", {"type": "remove leaf agent", "name": "h3"}),
+    ("start source", {"type": "start source"}),
+    ('send {"type":"any","n":[1,2.5]}', {"type": "any", "n": [1, 2.5]}),
+    ('--scope local --timeout 900 ping', {"type": "ping", "scope": "local", "timeout_ms": 900}),
+    ('ping --scope=subtree --timeout=900', {"type": "ping", "scope": "subtree", "timeout_ms": 900}),
+    ('--scope local send {"type":"ping"}', {"type": "ping", "scope": "local"}),
+    ("query sketch --key src -- 1 -x", {"type": "query sketch", "sketch_id": 1, "counter_key_type": "src",
+                                        "counter_key": "-x"}),
+]
+
+
+@pytest.mark.parametrize("line, expected", REQUESTS)
+def test_a_verb_sends_its_message(play, line, expected):
+    peer = play(ok())
+    result = weft(peer, "--json", *line.split())
+    assert result.returncode == 0, result.stderr
+    (request,) = peer.requests
+    assert re.fullmatch("c[0-9a-f]{16}", request.pop("id"))
+    assert request == expected
+
+
+def test_the_endpoint_comes_from_the_environment_too(play):
+    peer = play(ok({"answered": ["h2"]}))
+    assert run(WEFT, "ping", env={"WEFT_ROOT": peer.endpoint}).returncode == 0
+    assert run(WEFT, "ping", "--root", peer.endpoint, env={"WEFT_ROOT": "tcp://127.0.0.1:1"}).returncode == 0
+    assert len(peer.requests) == 2 and peer.requests[0]["id"] != peer.requests[1]["id"]
+
+
+def test_late_replies_are_dropped_by_their_id(play):
+    def answer(request):
+        return [ok(1, id="c0123"), {"status": 200, "data": 2, "id": None},
+                ok(3, quality={"exact": True}), ok(4)]
+
+    result = weft(play(answer), "query", "sketch", "1", "k", "--key", "src")
+    assert (result.stdout, result.stderr, result.returncode) == ("3\n", "", 0)
+
+
+@pytest.mark.parametrize("own", ["x1", 7, {"a": [1]}])
+def test_a_messages_own_id_is_kept(play, own):
+    peer = play(ok())
+    result = weft(peer, "send", json.dumps({"type": "ping", "id": own}))
+    assert result.returncode == 0
+    assert peer.requests[0]["id"] == own
+    assert json.loads(result.stdout)["id"] == own
+
+
+def test_an_empty_delimiter_in_the_reply_is_skipped(play):
+    peer = play(ok({"sketch_id": 1}))
+    peer.delimiter = [b""]
+    assert weft(peer, "config", "sketch", "--interface", "INPUT").stdout == "sketch id: 1\n"
+
+
+@pytest.mark.parametrize("data, line", [({"sketch_id": 1, "id": "h2-1"}, "sketch id: 1\n"),
+                                        ({"sketch_id": "h2-1"}, "sketch id: h2-1\n")])
+def test_config_sketch_prints_the_id_alone(play, data, line):
+    result = weft(play(ok(data)), "config", "sketch", "--interface", "INPUT")
+    assert (result.stdout, result.stderr, result.returncode) == (line, "", 0)
+
+
+def test_a_number_is_printed_bare_and_its_bound_on_stderr(play):
+    exact = weft(play(ok(105600, quality={"exact": True})), "query", "sketch", "1", "k", "--key", "src")
+    assert (exact.stdout, exact.stderr) == ("105600\n", "")
+    quality = {"exact": False, "error_bound": 41, "confidence": 0.99, "packets_seen": 9, "packets_lost": 2}
+    rough = weft(play(ok(12, quality=quality)), "query", "sketch", "1", "k", "--key", "src")
+    assert rough.stdout == "12\n"
+    assert rough.stderr == ("8 of 8 nodes answered, at most 41 off (99% confidence), up to 2 packets lost, "
+                            "3.1 ms\n")
+
+
+HITTERS = {"10.0.0.6": 300, "10.0.0.5": 100, "fd00::1": 1}
+HITTERS_TEXT = """\
+key       value  of listed
+10.0.0.6    300      74.8%  ####################################################
+10.0.0.5    100      24.9%  ##################
+fd00::1       1       0.2%  #
+8 of 8 nodes answered, exact, 3.1 ms
+"""
+
+
+def test_heavy_hitters_are_a_table_with_bars(play):
+    result = weft(play(ok(HITTERS, quality={"exact": True})), "query", "heavy-hitters", "1", "--key", "src")
+    assert result.stdout == HITTERS_TEXT
+    assert (result.stderr, result.returncode) == ("", 0)
+
+
+def test_shares_are_of_the_total_where_the_node_says_it(play):
+    peer = play(ok({"a": 300}, quality={"exact": True, "total": 1000}))
+    lines = weft(peer, "query", "heavy-hitters", "1", "--key", "src").stdout.splitlines()
+    assert lines[0].split() == ["key", "value", "share"]
+    assert lines[1].split()[:3] == ["a", "300", "30.0%"]
+
+
+def test_details_show_packets_bytes_and_error(play):
+    data = {"a": {"packets": 3, "bytes": 300, "share": 0.75, "error": 2},
+            "b": {"packets": 1, "bytes": 100, "share": 0.25}}
+    result = weft(play(ok(data, truncated=True)), "query", "heavy-hitters", "1", "--key", "src", "--details")
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert lines[0] == ["key", "packets", "bytes", "error", "share"]
+    assert lines[1][:5] == ["a", "3", "300", "2", "75.0%"]
+    assert lines[2][:5] == ["b", "1", "100", "-", "25.0%"]
+    assert "cut after 2 keys" in result.stdout
+
+
+def test_real_time_names_its_window_and_no_keys_is_said(play):
+    window = {"kind": "real time", "from": "12:00:01Z", "to": "12:00:02Z"}
+    result = weft(play(ok({}, window=window, quality={"exact": True})), "query", "real-time", "1", "--key", "src")
+    assert result.stdout == "no keys\n8 of 8 nodes answered, exact, from 12:00:01Z to 12:00:02Z, 3.1 ms\n"
+
+
+def test_list_shows_sketches_and_counters(play):
+    sketch = {"sketch_id": 1, "id": "h2-1", "interface": "INPUT", "proto": "udp", "nodes": 8,
+              "counters": [{"counter_key_type": "src_dst", "increment": "byte"},
+                           {"counter_key_type": "dport", "increment": "packet"}]}
+    result = weft(play(ok({"sketches": [sketch, {**sketch, "sketch_id": "h3-1", "counters": []}]})), "list")
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["sketch", "interface", "proto", "src", "dst", "name", "nodes", "counters"]
+    assert re.split("  +", lines[1]) == ["1", "INPUT", "udp", "-", "-", "-", "8", "src_dst by byte, dport by packet"]
+    assert re.split("  +", lines[2]) == ["h3-1", "INPUT", "udp", "-", "-", "-", "8", "-"]
+
+
+def test_status_has_one_row_a_node_and_reasons_below(play):
+    nodes = [{"node": "h2", "version": "0.1.0", "uptime_s": 3725.4, "sketches": 2,
+              "children": [{"node": "h3", "endpoint": "tcp://10.0.0.3:9338", "state": "up"}],
+              "sources": [{"kind": "synth", "state": "done", "packets": 5}],
+              "capture": {"state": "failed", "error": "queue 5: bind: Operation not permitted", "packets": 1,
+                          "matched": 2, "unseen": 3, "lost": 4}}, {"node": "h3"}]
+    result = weft(play(ok({"nodes": nodes})), "status")
+    lines = result.stdout.splitlines()
+    assert re.split("  +", lines[1]) == ["h2", "0.1.0", "1h02m", "2", "synth done", "failed", "1", "2", "3", "4",
+                                         "h3 up"]
+    assert re.split("  +", lines[2]) == ["h3", *["-"] * 10]
+    assert lines[3] == "h2: capture error: queue 5: bind: Operation not permitted"
+
+
+def test_short_answers(play):
+    leaves = {"nodes": [{"node": "h2", "leaves": [{"node": "h3", "agent_addr": "tcp://10.0.0.3:9338", "state": "up"}]}]}
+    result = weft(play(ok(leaves)), "query", "leaf-agents")
+    assert result.stdout.splitlines()[1].split() == ["h2", "h3", "tcp://10.0.0.3:9338", "up"]
+    assert weft(play(ok({"answered": ["h2", "h3"]})), "ping").stdout.splitlines()[:2] == ["h2", "h3"]
+    assert weft(play(ok({"started": 3})), "start", "source").stdout == "sources started: 3\n"
+    added = weft(play(ok({"agent_addr": "tcp://10.0.0.3:9338", "node": "h3"})), "add", "leaf", "10.0.0.3")
+    assert added.stdout == "leaf: tcp://10.0.0.3:9338, named h3\n"
+    removed = weft(play(ok({})), "remove", "sketch", "1")
+    assert removed.stdout == "remove sketch: done, 8 of 8 nodes answered, 3.1 ms\n"
+
+
+def test_json_is_the_reply_on_one_line_in_its_order(play):
+    reply = ok({"b": 0.1, "a": 1, "\u009b31m\x1b": 2})
+    result = weft(play(reply), "query", "heavy-hitters", "1", "--key", "src", "--json")
+    assert len(result.stdout.splitlines()) == 1 and result.stdout.isascii()
+    assert list(json.loads(result.stdout)["data"].items()) == list(reply["data"].items())
+    assert '"b":0.1,' in result.stdout
+
+
+def test_a_partial_answer_is_printed_with_its_holes_and_ends_with_2(play):
+    missing = [{"node": "h5", "why": "down", "below": 3}, {"node": "h6", "why": "capture-failed", "below": 0,
+                                                          "message": "queue 5: in use"}]
+    reply = {**ok(12, quality={"exact": True}), "status": 206,
+             "nodes": {"expected": 9, "answered": 4, "missing": missing}}
+    for arguments in ([], ["--json"]):
+        result = weft(play(reply), "query", "sketch", "1", "k", "--key", "src", *arguments)
+        assert result.returncode == 2
+        assert result.stderr == "missing: h5 (down, 3 below)\nmissing: h6 (capture-failed): queue 5: in use\n"
+        assert result.stdout.startswith("12\n" if not arguments else "{")
+
+
+def test_an_error_is_named_once_and_json_has_it_too(play):
+    reply = {"status": 504, "nodes": PARTIAL, "error": {"code": "timeout", "message": "no node answered"}}
+    plain = weft(play(reply), "ping")
+    assert (plain.stdout, plain.returncode) == ("", 1)
+    assert plain.stderr == "weft: no node answered\nmissing: h5 (down, 3 below)\n"
+    machine = weft(play(reply), "ping", "--json")
+    assert machine.returncode == 1 and json.loads(machine.stdout)["error"]["code"] == "timeout"
+
+
+def test_control_characters_of_a_peer_are_shown_escaped(play):
+    evil = "h\x1b[2J\r\n\u009b1m\u202e\x7f"
+    safe = "h\\x1b[2J\\x0d\\x0a\\u009b1m\\u202e\\x7f"
+    reply = {**ok({"answered": [evil]}), "status": 206,
+             "nodes": {"expected": 2, "answered": 1, "missing": [{"node": evil, "why": evil, "message": evil}]}}
+    result = weft(play(reply), "ping")
+    assert result.stdout.splitlines()[0] == safe
+    assert result.stderr == f"missing: {safe} ({safe}): {safe}\n"
+    error = weft(play({"status": 400, "error": {"code": "bad-request", "message": evil}}), "ping")
+    assert error.stderr == f"weft: {safe}\n"
+
+
+def test_help_is_printed_for_each_verb_in_the_table():
+    result = run(WEFT, "--help")
+    assert result.returncode == 0
+    verbs = [line.split("  ")[1] for line in result.stdout.split("verbs:\n")[1].split("\n\n")[0].splitlines()]
+    assert len(verbs) == 15
+    for usage in verbs:
+        words = [word for word in usage.split() if word.islower() and not word.startswith("-")]
+        own = run(WEFT, *words, "--help")
+        assert own.returncode == 0 and own.stdout.startswith(f"usage: weft {usage}"), words
+    assert run(WEFT, "--version").stdout.startswith("weft 0.")
+
+
+def test_bars_fit_the_terminal(play):
+    peer = play(ok(HITTERS))
+    for columns in (60, 45):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        subprocess.run([WEFT, "--root", peer.endpoint, "query", "heavy-hitters", "1", "--key", "src"], stdout=theirs,
+                       timeout=DEADLINE_S, check=True)
+        os.close(theirs)
+        text = os.read(ours, 65536).decode()
+        os.close(ours)
+        assert len(text.splitlines()[1]) == columns
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_keys_come_out_whole_in_order_and_harmless(play, seed):
+    print("seed", seed)
+    dice = random.Random(seed)
+    letters = "abc019.,:\x01\x1b\n\t\u009b\u00e9\u4e2d\u202e\U0001f600\"\\"
+    keys = ["".join(dice.choices(letters, k=dice.randrange(1, 20))) + str(i) for i in range(dice.randrange(1, 80))]
+    data = {key: dice.choice([dice.randrange(10 ** dice.randrange(1, 15)), dice.random()]) for key in keys}
+    result = weft(play(ok(data)), "query", "heavy-hitters", "1", "--key", "src")
+    assert result.returncode == 0, result.stderr
+    rows = result.stdout.split("\n")[1:-2]
+    assert len(rows) == len(data)
+    for row, (key, value) in zip(rows, data.items()):
+        text = re.sub("[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", key)
+        text = re.sub("[\u0080-\u009f\u202e]", lambda found: f"\\u{ord(found[0]):04x}", text)
+        assert row.startswith(text + " ")
+        assert float(row[len(text):].split()[0]) == pytest.approx(value, rel=1e-11)
+
+
+def scripted(transcript):
+    """A peer's answers that lead to an expected file's lines: the file shows what the program really prints."""
+    commands = [block.split("\n") for block in transcript.strip().split("$ ")[1:]]
+    hitters = next(lines[1:-1] for lines in commands if "query_heavy_hitter " in lines[0])
+    values = {line.split()[0]: int(line.split()[1]) for line in hitters}
+
+    def answer(request):
+        if request["type"] == "config sketch":
+            return ok({"sketch_id": 1, "id": "h2-1"})
+        if request["type"] == "query heavy hitters":
+            return ok(values)
+        if request["type"] == "query sketch":
+            return ok(len(values) if request["counter_key"] == "key_num" else values[request["counter_key"]])
+        return ok()
+
+    return commands, answer
+
+
+def example(language, story):
+    if language == "c":
+        return [os.path.join(BUILD, f"example_{story}")]
+    return ["/usr/bin/python3", os.path.join(EXAMPLES, f"{story}.py")]
+
+
+STORIES = [("flow_size_distribution", "udp", "src_dst", "byte"), ("heavy_hitter", "icmp", "src", "packet")]
+
+
+@pytest.mark.parametrize("language", ["c", "py"])
+@pytest.mark.parametrize("story, proto, key_type, increment", STORIES)
+def test_an_example_prints_its_expected_file(play, language, story, proto, key_type, increment):
+    with open(os.path.join(EXAMPLES, "expected", f"{story}.txt"), encoding="utf-8") as file:
+        commands, answer = scripted(file.read())
+    peer = play(answer)
+    for line, *expected in commands:
+        arguments = [peer.endpoint if word == "10.0.0.2" or word == "10.0.0.5" else word for word in line.split()[1:]]
+        result = run(*example(language, story), *arguments)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.rstrip("\n").split("\n") == [text for text in expected if text]
+    sent = [{name: value for name, value in request.items() if name not in ("id", "timeout_ms")}
+            for request in peer.requests[:3]]
+    assert sent == [
+        {"type": "config sketch", "interface": "INPUT", "proto": proto},
+        {"type": "config sketch counter", "sketch_id": 1, "counter_key_type": key_type, "increment": increment},
+        {"type": "query heavy hitters", "sketch_id": "1", "counter_key_type": key_type, "hitter_threshold": 0}]
+
+
+@pytest.mark.parametrize("language", ["c", "py"])
+def test_an_example_says_who_is_missing_and_what_failed(play, language):
+    program = example(language, "heavy_hitter")
+    partial = {**ok({"10.0.0.3": 2}), "status": 206, "nodes": PARTIAL}
+    result = run(*program, "-a", play(partial).endpoint, "-f", "query_heavy_hitters")
+    assert (result.returncode, result.stderr) == (2, "missing: h5 (down, 3 below)\n")
+    assert result.stdout.startswith("10.0.0.3 2 #")
+    refusal = {"status": 404, "error": {"code": "no-such-sketch", "message": "sketch 9: not configured\x1b"}}
+    result = run(*program, "-a", play(refusal).endpoint, "-f", "query_sketch", "-i", "9", "-k", "10.0.0.3")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "error: sketch 9: not configured?\n"
+    for arguments in (["-f", "query_sketch"], ["-a", "10.0.0.2"], ["-a", "10.0.0.2", "-f", "frobnicate"],
+                      ["-a", "tcp://127.0.0.1:1", "-f", "query_sketch"]):
+        result = run(*program, *arguments)
+        assert result.returncode == 1 and result.stderr and not result.stdout
