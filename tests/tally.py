@@ -16,7 +16,7 @@ import sys
 import xml.etree.ElementTree
 
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) +\] (\d+) test\(s\)", re.MULTILINE)
-CMOCKA_SKIP = re.compile(r"^\[  SKIPPED \] (?!\d+ test)(\S+)", re.MULTILINE)
+CMOCKA_SKIP = re.compile(r"(?:^skipped: (.*)\n)?^\[  SKIPPED \] (?!\d+ test)(\S+)", re.MULTILINE)
 PYTEST_LINE = re.compile(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s", re.MULTILINE)
 PYTEST_SKIP = re.compile(r"^SKIPPED (\[\d+\] .*)$", re.MULTILINE)
 PYTEST_WORDS = {"passed": "passed", "failed": "failed", "error": "failed", "errors": "failed", "skipped": "skipped",
@@ -49,7 +49,7 @@ class Tally:
             self.failures.append(f"{run}: {name}")
         elif skipped is not None or case.get("status") in ("notrun", "disabled"):
             counts["skipped"] = max(1, counts["skipped"])
-            if not any(skip_reasons(output)):
+            if not skip_reasons(output):
                 self.add_skip(run, f"{name}: {skipped.get('message') if skipped is not None else 'not run'}")
         elif not any(counts.values()):
             counts["passed"] = 1
@@ -89,7 +89,11 @@ def counts_in(output):
 
 
 def skip_reasons(output):
-    return PYTEST_SKIP.findall(output) + list(dict.fromkeys(CMOCKA_SKIP.findall(output)))
+    """One text a skip. cmocka names a skipped test twice, and only where it runs is a line "skipped: why" before it."""
+    cmocka = {}
+    for reason, name in CMOCKA_SKIP.findall(output):
+        cmocka[name] = cmocka.get(name) or reason
+    return PYTEST_SKIP.findall(output) + [f"{name}: {reason or 'no reason given'}" for name, reason in cmocka.items()]
 
 
 def main(arguments):

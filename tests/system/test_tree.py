@@ -6,7 +6,7 @@ import time
 import pytest
 
 from fabric import free_endpoint, send, wait_until
-from fake_child import unpack
+from heads import unpack
 from schema import schemas
 
 SPEC = "synth:packets=500,flows=20,seed={}"
