@@ -18,7 +18,7 @@ import xml.etree.ElementTree
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) +\] (\d+) test\(s\)", re.MULTILINE)
 CMOCKA_SKIP = re.compile(r"(?:^skipped: (.*)\n)?^\[  SKIPPED \] (?!\d+ test)(\S+)", re.MULTILINE)
 PYTEST_LINE = re.compile(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s", re.MULTILINE)
-PYTEST_SKIP = re.compile(r"^SKIPPED (\[\d+\] .*)$", re.MULTILINE)
+PYTEST_SKIP = re.compile(r"^SKIPPED \[(\d+)\] (.+?):\d+: (.*)$", re.MULTILINE)
 PYTEST_WORDS = {"passed": "passed", "failed": "failed", "error": "failed", "errors": "failed", "skipped": "skipped",
                 "xfailed": "skipped", "xpassed": "passed"}
 
@@ -35,9 +35,10 @@ class Tally:
         self.counts["failed"] += 1
         self.failures.append(what)
 
-    def add_skip(self, where, reason):
-        """One line a reason: the same skip in several builds is listed once, with all their names."""
-        self.skips.setdefault(reason, []).append(where)
+    def add_skip(self, run, reason, count=1):
+        """One line a reason: the same one of several tests or builds is listed once, with the count of each build."""
+        runs = self.skips.setdefault(reason, {})
+        runs[run] = runs.get(run, 0) + count
 
     def add_case(self, run, case):
         name = case.get("name")
@@ -49,12 +50,12 @@ class Tally:
             self.failures.append(f"{run}: {name}")
         elif skipped is not None or case.get("status") in ("notrun", "disabled"):
             counts["skipped"] = max(1, counts["skipped"])
-            if not skip_reasons(output):
+            if not skips_in(output):
                 self.add_skip(run, f"{name}: {skipped.get('message') if skipped is not None else 'not run'}")
         elif not any(counts.values()):
             counts["passed"] = 1
-        for reason in skip_reasons(output):
-            self.add_skip(run, f"{name}: {reason}")
+        for count, reason in skips_in(output):
+            self.add_skip(run, f"{name}: {reason}", count)
         for word, count in counts.items():
             self.counts[word] += count
 
@@ -71,7 +72,7 @@ class Tally:
         for failure in self.failures:
             print(f"failed: {failure}")
         for reason, runs in self.skips.items():
-            print(f"skipped ({', '.join(dict.fromkeys(runs))}): {reason}")
+            print(f"skipped ({', '.join(f'{run} {count}' for run, count in runs.items())}): {reason}")
         print("{passed} passed, {failed} failed, {skipped} skipped".format(**self.counts))
 
 
@@ -88,12 +89,14 @@ def counts_in(output):
     return counts
 
 
-def skip_reasons(output):
-    """One text a skip. cmocka names a skipped test twice, and only where it runs is a line "skipped: why" before it."""
+def skips_in(output):
+    """(count, reason) of each skip. cmocka names a skipped test twice, and only where it runs is a line
+    "skipped: why" before it."""
     cmocka = {}
     for reason, name in CMOCKA_SKIP.findall(output):
         cmocka[name] = cmocka.get(name) or reason
-    return PYTEST_SKIP.findall(output) + [f"{name}: {reason or 'no reason given'}" for name, reason in cmocka.items()]
+    found = [(int(count), reason) for count, _, reason in PYTEST_SKIP.findall(output)]
+    return found + [(1, f"{name}: {reason or 'no reason given'}") for name, reason in cmocka.items()]
 
 
 def main(arguments):

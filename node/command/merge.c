@@ -11,12 +11,18 @@ static json_int_t merge_add_counts(json_int_t a, json_int_t b)
 	return a > INT64_MAX - b ? INT64_MAX : a + b;
 }
 
-static int merge_add(json_t *into, const char *name, const json_t *mine, const json_t *theirs, struct error *err)
+/* The accumulator's document, which the verb began, says what names there are and of which type. */
+static int merge_add(json_t *into, const char *name, const json_t *theirs, struct error *err)
 {
+	const json_t *mine = json_object_get(into, name);
+
 	if (json_is_boolean(mine) && json_is_boolean(theirs))
 		return json_object_set_new(into, name, json_boolean(json_is_true(mine) && json_is_true(theirs)));
-	if (!json_is_integer(theirs) || json_integer_value(theirs) < 0 || (mine && !json_is_integer(mine)))
-		return error_set(err, ERROR_BAD_REQUEST, "partial: \"%s\" is not a count", name);
+	if (!json_is_integer(mine) || !json_is_integer(theirs) || json_integer_value(theirs) < 0)
+		return error_set(err, ERROR_BAD_REQUEST, "partial: \"%.40s\" is not a %s", name,
+				 json_is_integer(mine) ? "count" :
+				 json_is_boolean(mine) ? "flag" :
+							 "part of this answer");
 	return json_object_set_new(
 		into, name, json_integer(merge_add_counts(json_integer_value(mine), json_integer_value(theirs))));
 }
@@ -28,11 +34,7 @@ static int merge_sum_documents(json_t *into, const json_t *from, struct error *e
 
 	json_object_foreach((json_t *)from, name, theirs)
 	{
-		json_t *mine = json_object_get(into, name);
-
-		if (json_is_boolean(theirs) && !mine)
-			json_object_set(into, name, theirs);
-		else if (merge_add(into, name, mine, theirs, err) < 0)
+		if (merge_add(into, name, theirs, err) < 0)
 			return -1;
 	}
 	return 0;

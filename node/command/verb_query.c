@@ -190,7 +190,11 @@ void query_key_begin(struct context *context, const struct command *command, str
 	enum query_key_kind kind;
 	const char *text;
 
-	if (query_key_kind(command, &kind, &text, NULL) == 0 && kind != QUERY_KEY)
+	if (query_key_kind(command, &kind, &text, NULL) < 0)
+		return;
+	if (kind == QUERY_KEY)
+		merged->document = json_pack("{s:i, s:i, s:b}", "value", 0, "error", 0, "exact", 1);
+	else
 		query_begin(context, command, merged);
 }
 

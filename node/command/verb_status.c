@@ -118,6 +118,13 @@ int list_finish(const struct command *command, const struct partial *merged, str
 	return 0;
 }
 
+void start_source_begin(struct context *context, const struct command *command, struct partial *merged)
+{
+	(void)context;
+	(void)command;
+	merged->document = json_pack("{s:i}", "started", 0);
+}
+
 int start_source_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
 {
 	(void)command;

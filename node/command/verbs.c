@@ -139,6 +139,7 @@ static const struct verb verbs[] = {
 		.type = "start source",
 		.scope = SCOPE_SUBTREE,
 		.role = ROLE_CONFIGURE,
+		.begin = start_source_begin,
 		.run = start_source_run,
 		.merge = &merge_sums,
 		.help = "start sources that wait (pcap, synth)",

@@ -3,10 +3,10 @@
  * verbs - THE table: everything a node can be told, one row a message.
  *
  * A handler never sends. check looks at the fields, and at the first node settles what all nodes must
- * share (an id, a seed, an epoch), written into the command. begin, where there is one, makes the empty state that all
- * partials are merged into, so that the first to come does not decide what is compatible. run does this node's half and
- * fills a partial; an error of run makes this node missing with that reason. finish makes the client's data from the
- * merged partial.
+ * share (an id, a seed, an epoch), written into the command. begin, where there is one, makes the empty state or
+ * document that all partials are merged into, so that the first to come does not decide what is compatible. run does
+ * this node's half and fills a partial; an error of run makes this node missing with that reason. finish makes the
+ * client's data from the merged partial.
  */
 #ifndef COMMAND_VERBS_H
 #define COMMAND_VERBS_H
@@ -82,6 +82,7 @@ int leaf_list_run(struct context *context, const struct command *command, struct
 int status_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 int list_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 int list_finish(const struct command *command, const struct partial *merged, struct reply *reply, struct error *err);
+void start_source_begin(struct context *context, const struct command *command, struct partial *merged);
 int start_source_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 
 #endif

@@ -16,8 +16,24 @@
 #include "weft/limits.h"
 
 static const char *const NAMES[] = {
-	"type", "id", "v", "interface", "proto", "src", "sketch_id", "counter_key_type", "counter_key", "increment",
-	"hitter_threshold", "timeout_ms", "ttl", "path", "include_fabric", "name", "", "none",
+	"type",
+	"id",
+	"v",
+	"interface",
+	"proto",
+	"src",
+	"sketch_id",
+	"counter_key_type",
+	"counter_key",
+	"increment",
+	"hitter_threshold",
+	"timeout_ms",
+	"ttl",
+	"path",
+	"include_fabric",
+	"name",
+	"",
+	"none",
 };
 
 static void require(int holds)

@@ -102,7 +102,8 @@ static void round_trip(const struct partial *partial)
 		fprintf(stderr, "what was encoded does not decode: %s\n", err.text);
 		abort();
 	}
-	require(partial_encode(&again, "request.1", &head_again, &head_again_len, &body_again, &body_again_len, NULL) == 0);
+	require(partial_encode(&again, "request.1", &head_again, &head_again_len, &body_again, &body_again_len, NULL) ==
+		0);
 	require(head_len == head_again_len && memcmp(head, head_again, head_len) == 0);
 	require(body_len == body_again_len && (body_len == 0 || memcmp(body, body_again, body_len) == 0));
 	free(head);
