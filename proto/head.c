@@ -67,7 +67,7 @@ static json_t *head_read_map(const msgpack_object_map *map, int depth)
 	for (uint32_t i = 0; i < map->size; i++) {
 		const msgpack_object *key = &map->ptr[i].key;
 		json_t *value = key->type == MSGPACK_OBJECT_STR ? head_read_json(&map->ptr[i].val, depth + 1) : NULL;
-		char *name = value ? strndup(key->via.str.ptr, key->via.str.size) : NULL;
+		char *name = value ? strndup(key->via.str.size ? key->via.str.ptr : "", key->via.str.size) : NULL;
 		int failed = !name || json_object_set_new(object, name, value) < 0;
 
 		if (!name)

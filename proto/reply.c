@@ -75,6 +75,8 @@ static void reply_add_quality(json_t *head, const struct partial *partial, const
 	}
 	if (reply->window)
 		json_object_set(head, "window", reply->window);
+	if (reply->window && json_array_size(partial->since))
+		json_object_set(reply->window, "since", partial->since);
 }
 
 /* Takes head. */

@@ -36,6 +36,7 @@ struct partial {
 	size_t node_count;
 	json_t *missing;       /* array of {"node", "why", "below", "message"} */
 	struct error error;    /* set: this is a refusal, nothing else counts */
+	json_t *since;	       /* array of {"node", "from"}: nodes inside whose counts begin later than was asked for */
 	uint64_t packets_seen; /* by the sources of the nodes inside */
 	uint64_t packets_lost; /* known to be lost there: an upper bound for one sketch */
 	json_t *document;      /* small, the message's own; NULL when none */

@@ -2,9 +2,9 @@
 /*
  * fuzz_partial - partials of any bytes, decoded and merged into one accumulator as a node does with its children's.
  *
- * The first byte chooses the kind; then come partials, each as two little-endian 16-bit lengths, head and body. Whatever
- * the children say, the accumulator keeps its invariant: names in order, each once, figures that fit into JSON, and an
- * encoding that decodes to an equal one.
+ * The first byte chooses the kind; then come partials, each as two little-endian 16-bit lengths, head and body.
+ * Whatever the children say, the accumulator keeps its invariant: names in order, each once, figures that fit
+ * into JSON, and an encoding that decodes to an equal one.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -31,8 +31,10 @@ def commands():
         "least": {"type": "ping"}, "every": every,
         "sketch": {"type": "config sketch", "interface": "INPUT", "proto": 6, "src": "fd00::/8", "include_fabric": 1},
         "from-above": {**every, "path": ["h2", "h3"], "ttl": 30, "accept": "msgpack", "id": "0123456789abcdef.7"},
-        "deepest": {"type": "ping", "path": [f"n{i}" for i in range(32)], "ttl": 0}, "last-ttl": {"type": "ping", "ttl": 1},
-        "numbers": {"type": "x", "ttl": 3.0, "id": [1, {"a": None}], "hitter_threshold": 1e-9, "name": -0.0, "src": 12.5},
+        "deepest": {"type": "ping", "path": [f"n{i}" for i in range(32)], "ttl": 0}, "last-ttl": {"type": "ping",
+                                                                                                  "ttl": 1},
+        "numbers": {"type": "x", "ttl": 3.0, "id": [1, {"a": None}], "hitter_threshold": 1e-9, "name": -0.0,
+                    "src": 12.5},
         "unknown-keys": {"type": "ping", "colour": {"deep": [[[[]]]]}, "": 0},
     }
     for name, fields in good.items():
@@ -43,7 +45,8 @@ def commands():
         "bad-accept": {"type": "ping", "accept": "xml"}, "bad-path": {"type": "ping", "path": [None]},
         "bad-path-long": {"type": "ping", "path": ["a"] * 33}, "bad-path-text": {"type": "ping", "path": "a"},
         "bad-ttl": {"type": "ping", "ttl": 33}, "bad-timeout": {"type": "ping", "timeout_ms": -1},
-        "bad-number": {"type": "ping", "timeout_ms": "0x10"}, "bad-multibyte-cut": {"type": "ping", "scope": "\u20ac" * 99},
+        "bad-number": {"type": "ping", "timeout_ms": "0x10"}, "bad-multibyte-cut": {"type": "ping",
+                                                                                    "scope": "\u20ac" * 99},
     }
     for name, fields in bad.items():
         yield name, json.dumps(fields, ensure_ascii=False).encode()
@@ -83,17 +86,24 @@ def partials():
     yield "counts", SKETCHES, [one(fields("sketch", f"h{i}", doc=count)) for i in (3, 4)]
     yield "counts-overflow", SKETCHES, [one(fields("sketch", f"h{i}", seen=HUGE, lost=HUGE,
                                                    doc={"value": HUGE, "error": HUGE, "exact": False})) for i in (3, 4)]
-    yield "counts-mixed", SUMS, [one(fields("sums", "h3", doc={"a": 1, "b": True})), one(fields("sums", "h4", doc={"a": True}))]
-    yield "counts-bad", SUMS, [one(fields("sums", "h3", doc=doc)) for doc in ({"a": -1}, {"a": "x"}, {"a": None}, [], "x", 1.5)]
-    yield "lists", LISTS, [one(fields("lists", f"h{i}", doc={"nodes": [{"node": f"h{i}", "x": [1.5, None]}]})) for i in (3, 4)]
-    yield "lists-bad", LISTS, [one(fields("lists", "h3", doc={"nodes": 5})), one(fields("lists", "h4", doc={"nodes": [5]})),
+    yield "counts-mixed", SUMS, [one(fields("sums", "h3", doc={"a": 1, "b": True})),
+                                 one(fields("sums", "h4", doc={"a": True}))]
+    yield "counts-bad", SUMS, [one(fields("sums", "h3", doc=doc))
+                               for doc in ({"a": -1}, {"a": "x"}, {"a": None}, [], "x", 1.5)]
+    yield "lists", LISTS, [one(fields("lists", f"h{i}",
+                                      doc={"nodes": [{"node": f"h{i}", "x": [1.5, None]}]})) for i in (3, 4)]
+    yield "lists-bad", LISTS, [one(fields("lists", "h3", doc={"nodes": 5})),
+                               one(fields("lists", "h4", doc={"nodes": [5]})),
                                one(fields("lists", "h5", doc={"nodes": {}}))]
-    yield "overlap", NOTHING, [one(fields("none", "h3", nodes=["h4", "h3"])), one(fields("none", "h4", nodes=["h4", "h5"]))]
+    yield "overlap", NOTHING, [one(fields("none", "h3", nodes=["h4", "h3"])),
+                               one(fields("none", "h4", nodes=["h4", "h5"]))]
     yield "duplicate", NOTHING, [one(fields("none", "h2")), one(fields("none", "h3")), one(fields("none", "h3"))]
     yield "unsorted", NOTHING, [one(fields("none", "h3", nodes=["z", "a", "m", "a", "z"]))]
-    yield "names-bad", NOTHING, [one(fields("none", "h3", nodes=names)) for names in ([""], ["n" * 64], [5], [None], "h3", {})]
+    yield "names-bad", NOTHING, [one(fields("none", "h3", nodes=names))
+                               for names in ([""], ["n" * 64], [5], [None], "h3", {})]
     yield "refusal", NOTHING, [one(fields("none", "h3", nodes=[], error={"code": "loop", "message": "\u20ac" * 300}))]
-    yield "refusal-bad", NOTHING, [one(fields("none", "h3", error=error)) for error in ({}, {"code": 5}, {"message": []}, "x")]
+    yield "refusal-bad", NOTHING, [one(fields("none", "h3", error=error))
+                                   for error in ({}, {"code": 5}, {"message": []}, "x")]
     yield "missing-bad", NOTHING, [one(fields("none", "h3", missing=[entry])) for entry in (
         5, {}, {"node": "x"}, {"node": "x", "why": "down", "below": -1}, {"node": "x", "why": "down", "below": HUGE},
         {"node": "x", "why": "nonsense", "below": 100000, "message": {"a": 1}})]
@@ -101,13 +111,14 @@ def partials():
     yield "figures-bad", NOTHING, [one(fields("none", "h3", **{name: value})) for name in ("seen", "lost", "len", "v")
                                    for value in (-1, HUGE, 2 ** 64 - 1, "1", None, 0.5)]
     yield "other-kind", SUMS, [one(fields("lists", "h3")), one(fields("", "h3")), one(fields(None, "h3"))]
-    for name, data in {"map": b"\xdf\xff\xff\xff\xff", "array": b"\xdd\x7f\xff\xff\xff", "text": b"\xdb\xff\xff\xff\xff",
-                       "bytes": b"\xc6\xff\xff\xff\xff", "ext": b"\xc9\xff\xff\xff\xff\x01", "inner": b"\x81\xa2id\xdd\xff\xff\xff\xff",
+    for name, data in {"map": b"\xdf\xff\xff\xff\xff", "array": b"\xdd\x7f\xff\xff\xff",
+                       "text": b"\xdb\xff\xff\xff\xff", "bytes": b"\xc6\xff\xff\xff\xff",
+                       "ext": b"\xc9\xff\xff\xff\xff\x01", "inner": b"\x81\xa2id\xdd\xff\xff\xff\xff",
                        "short-map": b"\xde\xff\xff", "fix-map": b"\x8f"}.items():
         yield f"length-{name}", NOTHING, [one(data)]
     yield "depth", NOTHING, [one(b"\x91" * 60), one(b"\x81\xa1a" * 60), one(b"\x91" * 60 + b"\x01")]
-    yield "odd-values", LISTS, [one(pack(fields("lists", "h3"))[:-5] + b"\xdc\x00\x00"), one(b"\xc1"), one(b"\x80"), one(b""),
-                                one(b"\xca\x7f\xc0\x00\x00"), one(b"\x81\xc0\xc0"), one(b"\x81\xa1\xff\x01")]
+    yield "odd-values", LISTS, [one(pack(fields("lists", "h3"))[:-5] + b"\xdc\x00\x00"), one(b"\xc1"), one(b"\x80"),
+                                one(b""), one(b"\xca\x7f\xc0\x00\x00"), one(b"\x81\xc0\xc0"), one(b"\x81\xa1\xff\x01")]
     yield "behind", NOTHING, [one(pack(fields("none", "h3")) + b"\xc0")]
     yield "twice-keyed", NOTHING, [one(b"\x82\xa2id\xa1a\xa2id\xa1b")]
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """netns - two hosts made of network namespaces, joined by a veth pair, with a real node on each.
 
-The fabric's own connections run over the veth pair; the test talks to each node by its ipc door, which no namespace hides
-and no rule sees. All names carry this process's id; close() takes everything away.
+The fabric's own connections run over the veth pair; the test talks to each node by its ipc door, which no namespace
+hides and no rule sees. All names carry this process's id; close() takes everything away.
 """
 
 import itertools
@@ -119,7 +119,8 @@ class Host:
         return int(found[0][0])
 
     def leftovers(self):
-        return [line for family in (4, 6) for line in self.saved(family).splitlines() if "WEFT" in line or "weft" in line]
+        return [line for family in (4,
+                                    6) for line in self.saved(family).splitlines() if "WEFT" in line or "weft" in line]
 
     def jumps(self, family, chain):
         """What stands in a hook's mangle chain, in order, as the jumps' targets."""
@@ -142,24 +143,39 @@ class Pair:
         self.folder = str(folder)
         self.a, self.b = Host(base + "a", "a"), Host(base + "b", "b")
         self.fabric = Fabric(folder)
+        try:
+            self.build()
+        except BaseException:
+            self.remove()
+            raise
+
+    def build(self):
         for host in self.hosts():
             run("ip", "netns", "add", host.name)
+            host.run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
         run("ip", "-n", self.a.name, "link", "add", "v0", "type", "veth", "peer", "name", "v0", "netns", self.b.name)
         for host in self.hosts():
+            host.run("sysctl", "-qw", "net.ipv6.neigh.v0.retrans_time_ms=50")
             run("ip", "-n", host.name, "link", "set", "lo", "up")
             run("ip", "-n", host.name, "addr", "add", host.v4 + "/24", "dev", "v0")
             run("ip", "-n", host.name, "-6", "addr", "add", host.v6 + "/64", "dev", "v0", "nodad")
             run("ip", "-n", host.name, "link", "set", "v0", "up")
         self.a.run("ping", "-c", "1", "-W", "2", self.b.v4)
-        wait_until(lambda: subprocess.run([*self.a.wrapper, "ping", "-6", "-c", "1", "-W", "0.1", self.b.v6], check=False,
-                                          capture_output=True).returncode == 0, "IPv6 works")
+        wait_until(lambda: subprocess.run([*self.a.wrapper, "ping", "-6", "-c", "1", "-W", "0.1", self.b.v6],
+                                          check=False, capture_output=True).returncode == 0, "IPv6 works")
+
+    def remove(self):
+        for host in self.hosts():
+            host.close()
+            subprocess.run(["ip", "netns", "del", host.name], capture_output=True, check=False)
 
     def hosts(self):
         return self.a, self.b
 
     def node(self, host, name=None, wrapper=(), port=9338, source="nfqueue", options=(), children=()):
         name = name or host.side
-        node = self.fabric.add(name, endpoint=f"tcp://{host.v4}:{port}", door=f"ipc://{self.folder}/{name}.sock", source=source,
+        node = self.fabric.add(name, endpoint=f"tcp://{host.v4}:{port}", door=f"ipc://{self.folder}/{name}.sock",
+                               source=source,
                                wrapper=[*host.wrapper, *wrapper], options=["--insecure", *options], children=children)
         return node
 
@@ -181,9 +197,7 @@ class Pair:
             for host in self.hosts():
                 assert host.leftovers() == [], host.name
         finally:
-            for host in self.hosts():
-                host.close()
-                run("ip", "netns", "del", host.name)
+            self.remove()
 
 
 class Pings:

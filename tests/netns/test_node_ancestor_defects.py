@@ -38,7 +38,8 @@ def test_8_a_measured_packet_does_not_skip_the_hosts_own_rules(pair):
     node = pair.node(pair.b).start()
     wide = configure(node, interface="INPUT")
     narrow = configure(node, interface="INPUT", proto="udp")
-    pair.b.rule(4, "-A", "INPUT", "-p", "udp", "--dport", "7000", "-m", "comment", "--comment", "firewall", "-j", "DROP")
+    pair.b.rule(4, "-A", "INPUT", "-p", "udp", "--dport", "7000", "-m", "comment", "--comment", "firewall", "-j",
+                "DROP")
     pair.a.python(UDP_SENDER, pair.b.v4, 7000, 40)
     assert hitters(node, wide)[pair.a.v4] == hitters(node, narrow)[pair.a.v4] == 40
     assert pair.b.counted(4, "firewall") == 40

@@ -50,7 +50,8 @@ def total_of(answer, family, src, dst, **fields):
     total = 0
     for key, value in answer.items():
         parts = dict(zip(("src", "dst", "sport", "dport", "proto"), key.split(",")))
-        if parts["src"] == src and parts["dst"] == dst and all(parts[name] == str(want) for name, want in fields.items()):
+        if parts["src"] == src and parts["dst"] == dst and all(parts[name] == str(want) for name,
+                                                               want in fields.items()):
             total += value
     return total
 
@@ -116,7 +117,8 @@ def test_a_killed_node_loses_no_traffic_and_its_next_start_takes_its_leftovers_a
     leaf.start()
     pair.fabric.wait_answer(root, ["a", "b"])
     assert pings.end() >= 290, "more than a few were lost"
-    wait_until(lambda: root.ask("query heavy hitters", sketch_id=full, counter_key_type="src", **HITTERS)["status"] == 200,
+    wait_until(lambda: root.ask("query heavy hitters", sketch_id=full, counter_key_type="src",
+                                **HITTERS)["status"] == 200,
                "it has its configuration")
     for family in (4, 6):
         assert pair.b.jumps(family, "INPUT") == ["WEFT-INPUT"] and pair.b.jumps(family, "OUTPUT") == []
@@ -138,7 +140,8 @@ def test_a_node_that_starts_without_a_configuration_takes_a_crashs_leftovers_awa
 def test_nothing_stays_behind_at_the_end_and_the_hosts_own_rules_do(pair):
     for family in (4, 6):
         pair.b.rule(family, "-t", "mangle", "-A", "INPUT", "-p", "udp", "--dport", "1", "-j", "MARK", "--set-mark", "3")
-        pair.b.rule(family, "-A", "INPUT", "-p", "udp", "--dport", "2", "-m", "comment", "--comment", "WEST -j WEFT?", "-j",
+        pair.b.rule(family, "-A", "INPUT", "-p", "udp", "--dport", "2", "-m", "comment", "--comment", "WEST -j WEFT?",
+                    "-j",
                     "DROP")
     before = [re.sub(r"\[\d+:\d+\]|^#.*$", "", pair.b.saved(family), flags=re.M) for family in (4, 6)]
     node = pair.node(pair.b).start()
@@ -175,12 +178,15 @@ def test_a_packet_that_the_hosts_firewall_drops_is_counted_and_still_dropped(pai
 
 
 def add_mark_and_mss(pair, port, mark, mss):
-    """Rules of the host's own in mangle, and rules that count whether they work: the mark in filter, the MSS at the peer."""
-    pair.b.rule(4, "-t", "mangle", "-A", "INPUT", "-p", "udp", "--dport", str(port), "-j", "MARK", "--set-mark", str(mark))
+    """Rules of the host's own in mangle, and rules that count whether they work: the mark in filter, the MSS at b."""
+    pair.b.rule(4, "-t", "mangle", "-A", "INPUT", "-p", "udp", "--dport", str(port), "-j", "MARK", "--set-mark",
+                str(mark))
     pair.b.rule(4, "-A", "INPUT", "-m", "mark", "--mark", str(mark), "-m", "comment", "--comment", f"marked-{mark}")
-    pair.a.rule(4, "-t", "mangle", "-A", "OUTPUT", "-p", "tcp", "--dport", str(port), "--tcp-flags", "SYN,RST", "SYN", "-j",
+    pair.a.rule(4, "-t", "mangle", "-A", "OUTPUT", "-p", "tcp", "--dport", str(port), "--tcp-flags", "SYN,RST", "SYN",
+                "-j",
                 "TCPMSS", "--set-mss", str(mss))
-    pair.b.rule(4, "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--tcp-flags", "SYN,RST", "SYN", "-m", "tcpmss", "--mss",
+    pair.b.rule(4, "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--tcp-flags", "SYN,RST", "SYN", "-m", "tcpmss",
+                "--mss",
                 str(mss), "-m", "comment", "--comment", f"mss-{mss}")
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """fabric - real weftd processes for one test, and a client that talks to them.
 
-Each test process listens on loopback addresses of its own (127.x.y.z made from its pid), so that runs beside one another
-never meet on a port. Nodes are started leaves first, are ready when they answer a ping, and are ended by
+Each test process listens on loopback addresses of its own (127.x.y.z made from its pid), so that runs beside one
+another never meet on a port. Nodes are started leaves first, are ready when they answer a ping, and are ended by
 pid. The end of a fabric is a check as well: every node that was not killed on purpose ends with exit code 0, and no
 node's log holds a sanitiser's report.
 """
@@ -86,7 +86,8 @@ def request(endpoint, type_, timeout_s=5, **fields):
 class Node:
     """One weftd process. endpoint is where its parent finds it, door where the test asks it."""
 
-    def __init__(self, name, folder, endpoint=None, source="synth:packets=0,rate=1", options=("--insecure",), wrapper=(),
+    def __init__(self, name, folder, endpoint=None, source="synth:packets=0,rate=1", options=("--insecure",),
+                 wrapper=(),
                  children=(), door=None):
         self.name = name
         self.endpoint = endpoint or free_endpoint()
@@ -183,7 +184,7 @@ def check_log(text):
 
 
 def run_weftd(*arguments, timeout_s=3, environment=None, wrapper=()):
-    """A weftd that is expected to end by itself: (exit code, what it said); the code is None when it had to be killed."""
+    """A weftd that is expected to end by itself: (exit code, what it said); no code when it had to be killed."""
     process = subprocess.Popen([*wrapper, WEFTD, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, env={**os.environ, **REPORT, **(environment or {})})
     try:

@@ -9,13 +9,12 @@ import zmq
 from fabric import free_endpoint
 from heads import head, pack
 
-
 # What it does as a good node does, so that only the questions meet its answer.
 WELL = {"sync": "none", "config sketch": "none", "config sketch counter": "none", "start source": "sums"}
 
 
 class FakeChild:
-    """Answers hello and what configures like a node; everything else by answer(command): the frames to send, or None."""
+    """Answers hello and what configures like a node; all else by answer(command): the frames to send, or None."""
 
     def __init__(self, name, answer=lambda command: None, hello=None):
         self.name = name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""heads - the little msgpack that a partial's head needs: enough to make heads, right ones and wrong ones, and to read them.
+"""heads - the little msgpack that a partial's head needs: to make heads, right ones and wrong ones, and to read them.
 
 Used by the fake child of the system tests and by the maker of the fuzz targets' messages.
 """

@@ -42,7 +42,8 @@ def nodes(module_fabric):
         root.ask_ok("config sketch counter", sketch_id=1, counter_key_type="src")
         root.ask_ok("start source")
         for node in root, leaf:
-            wait_until(lambda node=node: node.ask_ok("query status", scope="local")["nodes"][0]["capture"]["state"] == "done",
+            wait_until(lambda node=node: node.ask_ok("query status",
+                                                     scope="local")["nodes"][0]["capture"]["state"] == "done",
                        "the source is done")
         yield root, child
 
@@ -104,9 +105,11 @@ def test_a_length_beyond_the_frame_allocates_nothing(fabric, frame):
 
 @pytest.mark.parametrize("fields", [
     {"len": 5}, {"len": -1}, {"len": HUGE}, {"len": 2 ** 64 - 1}, {"v": 2}, {"v": "1"}, {"seen": -5},
-    {"lost": -1}, {"seen": HUGE + 1}, {"kind": "sums"}, {"kind": 7}, {"kind": "x" * 100000}, {"nodes": [5]}, {"nodes": [""]},
+    {"lost": -1}, {"seen": HUGE + 1}, {"kind": "sums"}, {"kind": 7}, {"kind": "x" * 100000}, {"nodes": [5]},
+    {"nodes": [""]},
     {"nodes": ["n" * 64]}, {"nodes": [None] * 3}, {"missing": [5]}, {"missing": [{"node": "h9"}]},
-    {"missing": [{"node": "h9", "why": "down", "below": -1}]}, {"missing": [{"node": "h9", "why": "down", "below": HUGE}]},
+    {"missing": [{"node": "h9", "why": "down", "below": -1}]},
+    {"missing": [{"node": "h9", "why": "down", "below": HUGE}]},
     {"missing": [{"node": 1, "why": "down", "below": 0}]}, {"error": {"code": "nonsense", "message": "\u20ac" * 600}},
     {"error": {"code": 5}}, {"doc": [[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}, {"doc": b"\xff\xfe"},
 ], ids=repr)
@@ -117,7 +120,8 @@ def test_one_whose_head_lies_is_refused_and_named(over, fields):
 @pytest.mark.parametrize("body", [
     b"x", b"WSK", b"WSK\x01", b"WSK\x02" + b"\0" * 40, sketch_body()[:20], sketch_body(fields=2), sketch_body(fields=0),
     sketch_body(fields=255), sketch_body(unit=1), sketch_body(unit=9), sketch_body(memory=0),
-    sketch_body(memory=0xffffffff), sketch_body(memory=65536), sketch_body(seed=1), sketch_body(state=b"\xff" * 9 + b"\x01"),
+    sketch_body(memory=0xffffffff), sketch_body(memory=65536), sketch_body(seed=1),
+    sketch_body(state=b"\xff" * 9 + b"\x01"),
     sketch_body(state=b"\x01\x00\x00\xff\xff\xff\xff\x7f"), sketch_body(state=b"\x00" * 100),
 ], ids=lambda body: body[:30].hex())
 def test_one_whose_sketch_lies_is_refused_and_named(over, body):
@@ -127,7 +131,8 @@ def test_one_whose_sketch_lies_is_refused_and_named(over, body):
         check_only_h3_is_missing(hitters(root), {"mismatch"})
 
 
-@pytest.mark.parametrize("document", [{"value": -1}, {"value": "many"}, {"value": 1.5}, {"value": None}, {"exact": 7}, [], "text",
+@pytest.mark.parametrize("document", [{"value": -1}, {"value": "many"}, {"value": 1.5}, {"value": None}, {"exact": 7},
+                                      [], "text",
                                       {"value": {"a": 1}}], ids=repr)
 def test_one_whose_count_is_none_is_refused_and_named(over, document):
     root = over(lambda command: partial(command, doc=document))
@@ -148,7 +153,8 @@ def test_one_that_sends_a_sketch_where_a_count_was_asked_changes_no_count(over):
 
 
 def test_one_that_counts_up_to_the_edge_of_the_number_does_not_wrap_the_sum(over):
-    root = over(lambda command: partial(command, doc={"value": HUGE, "error": HUGE, "exact": True}, seen=HUGE, lost=HUGE))
+    root = over(lambda command: partial(command, doc={"value": HUGE, "error": HUGE, "exact": True}, seen=HUGE,
+                                        lost=HUGE))
     reply = root.ask("query sketch", timeout_ms=300, **{**KEY, "counter_key": heaviest(root)[0]})
     assert reply["status"] in (200, 206) and reply["data"] >= 0
     assert reply["quality"]["packets_seen"] >= 0 and reply["quality"]["error_bound"] >= 0
@@ -175,7 +181,8 @@ def hello_with(**fields):
     return hello
 
 
-@pytest.mark.parametrize("fields, word", [({"node": None}, "version"), ({"node": "n" * 64}, "version"), ({"node": ""}, "denied"),
+@pytest.mark.parametrize("fields, word", [({"node": None}, "version"), ({"node": "n" * 64}, "version"),
+                                          ({"node": ""}, "denied"),
                                           ({"below": -1}, "version"), ({"below": 2 ** 40}, "version"),
                                           ({"node": "h2"}, "denied"), ({"node": "x\ny"}, "denied")], ids=repr)
 def test_one_whose_hello_lies_never_counts_as_up(fabric, fields, word):
@@ -201,7 +208,8 @@ def test_a_hello_that_is_garbage_never_counts_as_up(fabric):
 
 def test_a_refused_hello_is_denied_in_its_words(fabric):
     def refuse(command):
-        return [pack({**head(command, "h3"), "nodes": [], "error": {"code": "denied", "message": "you are not my parent"}})]
+        return [pack({**head(command, "h3"), "nodes": [], "error": {"code": "denied",
+                                                                    "message": "you are not my parent"}})]
 
     with FakeChild("h3", hello=refuse) as child:
         root = fabric.add("h2", children=[child]).start()

@@ -3,6 +3,7 @@
 
 import json
 import time
+from datetime import datetime
 
 import pytest
 import zmq
@@ -120,6 +121,24 @@ def test_a_node_that_restarts_gets_its_configuration_from_its_parent(tree, name)
     assert tree["h2"].ask_ok("list sketches") == before
     reply = tree["h2"].ask("query heavy hitters", **ASK)
     assert reply["status"] == 200 and reply["data"] == own_counts(tree, SHAPE) and own_counts(tree, [name]) == {}
+
+
+def test_a_node_whose_counts_begin_later_than_the_counter_says_since_when(tree):
+    """Its first counts went with its restart: an exact answer must not look as if they were in it."""
+    def window():
+        return tree["h2"].ask("query heavy hitters", **ASK)["window"]
+
+    def age_s():
+        begin, end = (datetime.fromisoformat(window()[name].replace("Z", "+00:00")) for name in ("from", "to"))
+        return (end - begin).total_seconds()
+
+    assert "since" not in window()
+    wait_until(lambda: age_s() > 1.5, "the counter is older than an epoch")
+    tree["h5"].kill()
+    tree["h5"].start()
+    tree.wait_answer(tree["h2"], SHAPE)
+    since = window()["since"]
+    assert [entry["node"] for entry in since] == ["h5"] and since[0]["from"] > window()["from"]
 
 
 def test_what_is_configured_while_a_node_is_away_reaches_it_when_it_is_back(tree):

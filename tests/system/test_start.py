@@ -31,7 +31,8 @@ def write_topology(tmp_path, nodes):
     return str(path)
 
 
-@pytest.mark.parametrize("endpoint", ["10.0.0.1", "0.0.0.0", "tcp://*:9338", "tcp://0.0.0.0:9338", "tcp://[::]:9338", "fd00::1",
+@pytest.mark.parametrize("endpoint", ["10.0.0.1", "0.0.0.0", "tcp://*:9338", "tcp://0.0.0.0:9338", "tcp://[::]:9338",
+                                      "fd00::1",
                                       "tcp://128.0.0.1:9338", "tcp://127.0.0.1.example.org:9338",
                                       "tcp://[::ffff:10.0.0.1]:9338", "tcp://eth0:9338"])
 def test_an_address_that_others_reach_is_refused_unless_insecure_is_spelled_out(endpoint):
@@ -47,7 +48,8 @@ def test_an_address_that_others_reach_is_taken_with_insecure_and_warned_of(fabri
 
 
 @pytest.mark.parametrize("arguments, word", [
-    (["--nonsense"], "--nonsense"), (["nonsense"], "nonsense"), (["--listen"], "--listen"), (["--queue", "65536"], "--queue"),
+    (["--nonsense"], "--nonsense"), (["nonsense"], "nonsense"), (["--listen"], "--listen"),
+    (["--queue", "65536"], "--queue"),
     (["--queue", "-1"], "--queue"), (["--queue", ""], "--queue"), (["--queue", "1x"], "--queue"),
     (["--log-level", "loud"], "loud"), (["--clock-offset", "soon"], "--clock-offset"), (["--name", "a b"], "name"),
     (["--name", ""], "name"), (["--name", "../x"], "name"), (["--name", "x" * 64], "name"),
@@ -55,8 +57,10 @@ def test_an_address_that_others_reach_is_taken_with_insecure_and_warned_of(fabri
     (["--listen", "tcp://127.0.0.1"], "endpoint"), (["--listen", "tcp://127.0.0.1:99999"], "endpoint"),
     (["--listen", "x" * 300], "longer"), (["--child", "h3"], "--child"), (["--child", "=127.0.0.1"], "--child"),
     (["--child", "h3=tcp://127.0.0.1"], "endpoint"), (["--child", "a b=127.0.0.1"], "name"),
-    (["--child", "h3=127.0.0.1", "--child", "h3=127.0.0.2"], "twice"), (["--source", "eth0"], "nfqueue, pcap:FILE, synth:SPEC"),
-    (["--source", "synth:packets=x"], "packets"), (["--source", "synth:colour=1"], "colour"), (["--source", "pcap:"], "pcap"),
+    (["--child", "h3=127.0.0.1", "--child", "h3=127.0.0.2"], "twice"),
+    (["--source", "eth0"], "nfqueue, pcap:FILE, synth:SPEC"),
+    (["--source", "synth:packets=x"], "packets"), (["--source", "synth:colour=1"], "colour"),
+    (["--source", "pcap:"], "pcap"),
     (["--state", "/proc/nowhere"], "--state"), (["--topology", "/nonexistent.json"], "/nonexistent.json"),
     (["--state", "/dev/null"], "--state"),
 ])
@@ -66,12 +70,14 @@ def test_a_bad_option_is_refused_by_its_name(arguments, word):
 
 def test_two_children_at_one_endpoint_are_refused():
     one = free_endpoint()
-    assert "there already" in refused("--listen", free_endpoint(), *SYNTH, "--child", f"h3={one}", "--child", f"h4={one}")
+    assert "there already" in refused("--listen", free_endpoint(), *SYNTH, "--child", f"h3={one}", "--child",
+                                      f"h4={one}")
 
 
 def test_help_lists_the_options_and_version_is_told():
     code, text = run_weftd("--help")
-    assert code == 0 and all(f"--{option}" in text for option in ("name", "listen", "child", "topology", "source", "state",
+    assert code == 0 and all(f"--{option}" in text for option in ("name", "listen", "child", "topology", "source",
+                                                                  "state",
                                                                   "queue", "insecure", "log-level", "version", "help"))
     assert run_weftd("--version") == (0, "weftd 0.1.0\n")
 
@@ -101,7 +107,8 @@ def test_a_socket_file_that_a_crash_left_does_not_hinder_the_next_start(fabric, 
 def test_over_loopback_tcp_without_keys_only_questions_are_allowed(fabric, tmp_path):
     node = fabric.start("h2", options=("--listen", f"ipc://{tmp_path}/h2.sock"))
     assert "(queries only)" in node.read_log()
-    for type_, fields in (("config sketch", {"interface": "INPUT"}), ("start source", {}), ("remove sketch", {"sketch_id": 1}),
+    for type_, fields in (("config sketch", {"interface": "INPUT"}), ("start source", {}),
+                          ("remove sketch", {"sketch_id": 1}),
                           ("config sketch counter", {"sketch_id": 1, "counter_key_type": "src"}),
                           ("remove sketch counter", {"sketch_id": 1, "counter_key_type": "src"}),
                           ("add leaf agent", {"agent_addr": "10.0.0.1"}), ("remove leaf agent", {"name": "h3"})):
@@ -143,7 +150,8 @@ def test_a_socket_name_without_a_file_has_no_owner_and_may_only_query(fabric):
     ({"h2": {"children": ["h3"]}, "h3": {}}, "h3"),
     ({"h2": {"listen": [5]}}, "listen"), ({"h2": {"listen": ["udp://x:1"]}}, "endpoint"),
     ({"h2": {"children": ["h2"], "listen": ["127.0.0.1:5"]}}, "circle"),
-    ({"h2": {"children": ["h3"], "listen": ["127.0.0.1:5"]}, "h3": {"children": ["h2"], "listen": ["127.0.0.1:6"]}}, "circle"),
+    ({"h2": {"children": ["h3"], "listen": ["127.0.0.1:5"]}, "h3": {"children": ["h2"], "listen": ["127.0.0.1:6"]}},
+     "circle"),
     ({"h2": {"listen": ["127.0.0.1:5"]}, "h3": {"children": ["h2"]}, "h4": {"children": ["h2"]}}, "two parents"),
     ({"h2": {"children": ["h3", "h3"], "listen": ["127.0.0.1:5"]}, "h3": {"listen": ["127.0.0.1:6"]}}, "h3"),
     ({"h2": {"children": ["h3"]}, "h3": {"listen": ["127.0.0.1:6"], "children": ["h4"]},
@@ -160,7 +168,8 @@ def test_a_whole_fabric_starts_from_one_topology_file(fabric, tmp_path):
     names = ["h2", "h3", "h4"]
     ends = {name: free_endpoint() for name in names}
     path = write_topology(tmp_path, {"h2": {"listen": [ends["h2"]], "children": ["h3"]},
-                                     "h3": {"listen": [ends["h3"][6:]], "children": ["h4"]}, "h4": {"listen": [ends["h4"]]}})
+                                     "h3": {"listen": [ends["h3"][6:]], "children": ["h4"]},
+                                     "h4": {"listen": [ends["h4"]]}})
     for name in names:
         node = fabric.add(name, endpoint=ends[name])
         node.arguments = lambda name=name: [WEFTD, "--name", name, "--topology", path, "--insecure", *SYNTH]
@@ -191,7 +200,8 @@ def test_a_signal_ends_a_node_cleanly_while_questions_are_open(fabric, number):
         node = fabric.add("h2", children=[child]).start()
         fabric.wait_missing(node, {"h3": "timeout"})
         with ask_without_waiting(node, [b'{"type": "list sketches", "timeout_ms": 60000}'] * 100):
-            wait_until(lambda: node.ask_ok("query status", scope="local")["nodes"][0]["requests"]["open"] > 100, "they are open")
+            wait_until(lambda: node.ask_ok("query status", scope="local")["nodes"][0]["requests"]["open"] > 100,
+                       "they are open")
             assert node.end(number) == 0, node.read_log()
 
 
@@ -254,7 +264,8 @@ def stateful(fabric, tmp_path, name="h2", **fields):
 def test_the_configuration_is_back_after_a_restart_and_ids_go_on(fabric, tmp_path):
     node = stateful(fabric, tmp_path).start()
     node.ask_ok("config sketch", interface="INPUT", proto="udp", src="fd00::/8", name="one; `two`\n\u20ac")
-    node.ask_ok("config sketch counter", sketch_id=1, counter_key_type="src_dport", increment="bytes", hitter_threshold=0.3,
+    node.ask_ok("config sketch counter", sketch_id=1, counter_key_type="src_dport", increment="bytes",
+                hitter_threshold=0.3,
                 memory=65536)
     node.ask_ok("config sketch", interface="OUTPUT", include_fabric=True)
     node.ask_ok("config sketch", interface="FORWARD")
@@ -295,7 +306,8 @@ def test_a_root_that_lost_its_state_gives_no_id_that_a_child_knows_already(fabri
     assert reply["status"] == 200 and reply["data"]["id"] != first, reply
 
 
-@pytest.mark.parametrize("text", ["", "{", "garbage", "[]", "null", "{}", '{"next_id": 2}', '{"next_id": 2, "commands": 5}',
+@pytest.mark.parametrize("text", ["", "{", "garbage", "[]", "null", "{}", '{"next_id": 2}',
+                                  '{"next_id": 2, "commands": 5}',
                                   '{"next_id": "x", "commands": []}', '{"next_id": 2, "commands": [5]}',
                                   '{"next_id": 2, "commands": [{"type": "nonsense"}]}',
                                   '{"next_id": 2, "commands": [{"type": "config sketch", "sketch_id": "h2-1"}]}',

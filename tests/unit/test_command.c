@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* command: what is no command is refused by its first fault; what is one is read whole, and goes down one level deeper. */
+/* command: what is no command is refused by its first fault; what is one is read whole, and goes down. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

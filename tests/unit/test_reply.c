@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* reply: the status says whether anybody is missing, an error keeps its code and words, and the text is always whole JSON. */
+/* reply: the status says whether anybody is missing, an error keeps its code and words, the text is always JSON. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* topology: names, endpoints and files that are none are refused with their reason; a good file gives each node its entry. */
+/* topology: names, endpoints and files that are none are refused; a good file gives each node its entry. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
