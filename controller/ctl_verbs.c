@@ -9,6 +9,12 @@
 #define ARGUMENT_SKETCH {.name = "ID", .kind = CTL_SKETCH, .field = "sketch_id", .help = "the sketch: 1 or h2-1"}
 #define OPTION_KEY {.name = "--key", .kind = CTL_TEXT, .field = "counter_key_type", .value = "TYPE", \
 	.help = "what the counter counts by: src, dst, src_dst, sport, dport, src_dport, flow ...", .is_needed = true}
+#define OPTION_LIMIT {.name = "--limit", .kind = CTL_INTEGER, .field = "limit", .value = "N", \
+	.help = "at most so many keys", .min = 1, .max = LIMIT_KEYS}
+#define OPTION_DETAILS {.name = "--details", .kind = CTL_FLAG, .field = "details", \
+	.help = "packets, bytes, share and error of each key"}
+#define OPTION_FORCE {.name = "--force", .kind = CTL_FLAG, .field = "force", \
+	.help = "also where another node made the sketch, and is gone for good"}
 #define OPTION_END {.kind = CTL_END}
 
 static const struct ctl_option sketch_only[] = {ARGUMENT_SKETCH, OPTION_END};
@@ -43,11 +49,13 @@ static const struct ctl_option query_hitters_options[] = {
 	 .help = "keys above this share of the total; 0 lists all", .max = 1},
 	{.name = "--threshold-value", .kind = CTL_NUMBER, .field = "hitter_threshold_value", .value = "VALUE",
 	 .help = "keys above this value", .max = 1e18},
-	{.name = "--limit", .kind = CTL_INTEGER, .field = "limit", .value = "N", .help = "at most so many keys",
-	 .min = 1, .max = LIMIT_KEYS},
-	{.name = "--details", .kind = CTL_FLAG, .field = "details",
-	 .help = "packets, bytes, share and error of each key"},
+	OPTION_LIMIT,
+	OPTION_DETAILS,
 	OPTION_END};
+
+static const struct ctl_option query_real_time_options[] = {OPTION_KEY, OPTION_LIMIT, OPTION_DETAILS, OPTION_END};
+static const struct ctl_option remove_sketch_options[] = {OPTION_FORCE, OPTION_END};
+static const struct ctl_option remove_counter_options[] = {OPTION_KEY, OPTION_FORCE, OPTION_END};
 
 static const struct ctl_option query_sketch_arguments[] = {
 	ARGUMENT_SKETCH,
@@ -81,13 +89,14 @@ const struct ctl_verb ctl_verbs[] = {
 	 query_hitters_options, output_keys},
 	{"query sketch", "query sketch", "one key's value, or how many keys there are", query_sketch_arguments,
 	 key_only, output_number},
-	{"query real-time", "query real time counter", "all keys of the last complete second", sketch_only, key_only,
-	 output_keys},
+	{"query real-time", "query real time counter", "all keys of the last complete second", sketch_only,
+	 query_real_time_options, output_keys},
 	{"query leaf-agents", "query leaf agents", "the nodes below each node", NULL, NULL, output_leaves},
 	{"list", "list sketches", "the sketches and their counters", NULL, NULL, output_sketches},
-	{"remove sketch", "remove sketch", "end a sketch and all its counters", sketch_only, NULL, output_done},
-	{"remove sketch-counter", "remove sketch counter", "end one counter of a sketch", sketch_only, key_only,
-	 output_done},
+	{"remove sketch", "remove sketch", "end a sketch and all its counters", sketch_only,
+	 remove_sketch_options, output_done},
+	{"remove sketch-counter", "remove sketch counter", "end one counter of a sketch", sketch_only,
+	 remove_counter_options, output_done},
 	{"status", "query status", "how the nodes and their capture are", NULL, NULL, output_status},
 	{"ping", "ping", "which nodes answer", NULL, NULL, output_answered},
 	{"add leaf", "add leaf agent", "put a node below the one that is asked", add_leaf_arguments, add_leaf_options,
