@@ -17,17 +17,6 @@ struct capture {
 	struct capture_start start;
 };
 
-void capture_report_destroy(struct capture_report *report)
-{
-	if (!report)
-		return;
-	for (size_t i = 0; i < report->sealed_count; i++)
-		sketch_destroy(report->sealed[i].sketch);
-	free(report->sealed);
-	free(report->matched);
-	free(report);
-}
-
 struct capture *capture_start(struct source *source, int64_t clock_offset_ms, struct error *err)
 {
 	struct capture *capture = calloc(1, sizeof *capture);

@@ -47,6 +47,17 @@ void capture_order_destroy(struct capture_order *order)
 	free(order);
 }
 
+void capture_report_destroy(struct capture_report *report)
+{
+	if (!report)
+		return;
+	for (size_t i = 0; i < report->sealed_count; i++)
+		sketch_destroy(report->sealed[i].sketch);
+	free(report->sealed);
+	free(report->matched);
+	free(report);
+}
+
 static struct capture_report *capture_collect(struct capture_thread *thread, uint64_t token)
 {
 	size_t room = thread->task_count * LIMIT_COUNTERS;
