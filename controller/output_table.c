@@ -5,6 +5,7 @@
  * Texts come from the network, so each cell is escaped when it is added: a node's name cannot move the cursor, change
  * colours or forge a line. Want of memory ends the program: the controller has nothing to save.
  */
+#define _GNU_SOURCE /* vasprintf */
 #include "output_table.h"
 
 #include <stdarg.h>
@@ -90,16 +91,13 @@ void table_init(struct table *table, const char *align)
 void table_add(struct table *table, const char *format, ...)
 {
 	va_list args;
-	char *text;
+	char *text = NULL;
 	int len;
 
 	va_start(args, format);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vasprintf(&text, format, args);
 	va_end(args);
-	text = table_need(malloc((size_t)len + 1));
-	va_start(args, format);
-	vsnprintf(text, (size_t)len + 1, format, args);
-	va_end(args);
+	table_need(len < 0 ? NULL : text);
 	if (table->count == table->room) {
 		table->room = table->room ? 2 * table->room : 64;
 		table->cells = table_need(realloc(table->cells, table->room * sizeof *table->cells));
