@@ -52,6 +52,10 @@ int context_apply(struct context *context, struct error *err)
 	struct filter_fabric fabric;
 	int result = -1;
 
+	if (context->is_batched) {
+		result = 0;
+		goto out;
+	}
 	if (!endpoints || !filter) {
 		error_set(err, ERROR_INTERNAL, "rules: out of memory");
 		goto out;
@@ -80,7 +84,7 @@ int context_save(const struct context *context, struct error *err)
 	json_t *state;
 	int failed;
 
-	if (!context->state_dir)
+	if (!context->state_dir || context->is_batched)
 		return 0;
 	snprintf(path, sizeof path, "%s/%s.json", context->state_dir, context->node);
 	snprintf(draft, sizeof draft, "%s/%s.json.new", context->state_dir, context->node);

@@ -30,7 +30,8 @@ struct context {
 	struct capture *capture;	/* NULL when capture could not start */
 	struct capture_figures figures; /* as reported last */
 	struct rules *rules;		/* NULL unless the source holds packets, and once it failed */
-	uint64_t rules_matched;		/* packets the kernel's rules counted, as read last */
+	bool is_batched; /* several commands in one go: rules and state file are brought up to date after the last */
+	uint64_t rules_matched; /* packets the kernel's rules counted, as read last */
 	struct upstream *upstream;
 	struct downstream *downstream;
 	struct gather_table *gathers;
@@ -45,10 +46,10 @@ uint64_t context_unseen(const struct context *context);
 /* ERROR_CAPTURE_FAILED with the reason when this node cannot measure; 0 when it can. */
 int context_check_capture(const struct context *context, struct error *err);
 
-/* Makes the kernel's rules and the thread's knowledge of the fabric equal to the configuration. */
+/* Makes (unless is_batched) the kernel's rules and the thread's knowledge of the fabric equal to the configuration. */
 int context_apply(struct context *context, struct error *err);
 
-/* Writes the configuration to the state directory, if there is one. */
+/* Writes the configuration to the state directory, if there is one, unless is_batched. */
 int context_save(const struct context *context, struct error *err);
 
 #endif

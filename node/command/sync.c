@@ -60,12 +60,11 @@ static int sync_do(struct context *context, const json_t *fields, struct error *
 /* All of them, also behind one that fails; the first reason is kept. A host that cannot capture keeps the wish. */
 static int sync_do_all(struct context *context, const json_t *commands, struct error *err)
 {
-	const char *state_dir = context->state_dir;
 	struct error first = {0};
 	size_t i;
 	json_t *fields;
 
-	context->state_dir = NULL; /* written once, at the end */
+	context->is_batched = true; /* one change of the rules, however many sketches */
 	json_array_foreach(commands, i, fields)
 	{
 		struct error why = {0};
@@ -73,7 +72,9 @@ static int sync_do_all(struct context *context, const json_t *commands, struct e
 		if (sync_do(context, fields, &why) < 0 && why.code != ERROR_CAPTURE_FAILED && !first.code)
 			first = why;
 	}
-	context->state_dir = state_dir;
+	context->is_batched = false;
+	if (context_apply(context, err) < 0)
+		return -1;
 	if (!first.code)
 		return 0;
 	*err = first;
@@ -149,17 +150,21 @@ int sync_run(struct context *context, const struct command *command, struct part
 {
 	const json_t *makers = json_object_get(command->fields, "makers");
 	const json_t *commands = json_object_get(command->fields, "commands");
+	int result = 0;
 
 	(void)own;
 	json_decref(context->authorities);
 	context->authorities = json_deep_copy(makers);
+	/* What cannot be done here keeps nobody below from it. */
 	if (sync_drop(context, makers, commands, err) < 0 || sync_do_all(context, commands, err) < 0)
-		return -1;
+		result = -1;
 	for (struct link *link = downstream_first(context->downstream); link; link = link_next(link)) {
 		if (link_state(link) == LINK_UP)
 			sync_send(context, link);
 	}
-	return context_save(context, err);
+	if (context_save(context, result < 0 ? NULL : err) < 0)
+		result = -1;
+	return result;
 }
 
 static int sync_check_state(const json_t *state, struct error *err)
