@@ -41,7 +41,7 @@ static size_t partial_find(const struct partial *partial, const char *name)
 	return low;
 }
 
-static bool partial_has_node(const struct partial *partial, const char *name)
+bool partial_holds(const struct partial *partial, const char *name)
 {
 	size_t at = partial_find(partial, name);
 
@@ -60,7 +60,7 @@ bool partial_names(const struct partial *partial, const char *name)
 		if (node && strcmp(node, name) == 0)
 			return true;
 	}
-	return partial_has_node(partial, name);
+	return partial_holds(partial, name);
 }
 
 int partial_add_node(struct partial *partial, const char *name, struct error *err)
@@ -140,7 +140,7 @@ static size_t partial_count_shared(const struct partial *into, const struct part
 	size_t shared = 0;
 
 	for (size_t i = 0; i < from->node_count; i++)
-		shared += partial_has_node(into, from->nodes[i]);
+		shared += partial_holds(into, from->nodes[i]);
 	return shared;
 }
 

@@ -53,6 +53,9 @@ int partial_add_node(struct partial *partial, const char *name, struct error *er
 void partial_add_missing(struct partial *partial, const char *node, const char *why, uint32_t below,
 			 const char *message);
 
+/* Whether this node is inside. */
+bool partial_holds(const struct partial *partial, const char *name);
+
 /* Whether the partial says anything of this node: it is inside, or listed missing. */
 bool partial_names(const struct partial *partial, const char *name);
 

@@ -163,7 +163,7 @@ static const struct verb verbs[] = {
 	},
 };
 
-const struct verb *verb_at(size_t index)
+static const struct verb *verb_at(size_t index)
 {
 	return index < sizeof verbs / sizeof *verbs ? &verbs[index] : NULL;
 }

@@ -36,9 +36,6 @@ struct verb {
 /* The row of a type; ERROR_UNKNOWN_TYPE lists the types there are. */
 const struct verb *verb_find(const char *type, struct error *err);
 
-/* The rows in order, for help; NULL past the last. */
-const struct verb *verb_at(size_t index);
-
 /* verb_config.c */
 int config_sketch_check(struct context *context, struct command *command, struct error *err);
 int config_sketch_run(struct context *context, const struct command *command, struct partial *own, struct error *err);

@@ -11,6 +11,7 @@ struct gather_slot {
 	const struct link *link;
 	char name[LIMIT_ENDPOINT + 1];
 	uint32_t below;
+	bool is_open; /* still awaited */
 };
 
 struct gather {
@@ -18,8 +19,8 @@ struct gather {
 	char id[GATHER_ID_MAX];
 	const char *own;
 	struct partial partial;
-	struct gather_slot *slots; /* still awaited */
-	size_t slot_count;
+	struct gather_slot *slots; /* whom it has asked */
+	size_t slot_count, open_count;
 	bool is_held, is_ended;
 	int timer;
 	gather_fn *on_end;
@@ -53,7 +54,7 @@ uint64_t gather_table_late(const struct gather_table *table)
 	return table->late;
 }
 
-struct gather *gather_find(struct gather_table *table, const char *id)
+static struct gather *gather_find(struct gather_table *table, const char *id)
 {
 	return zhashx_lookup(table->open, id);
 }
@@ -61,11 +62,6 @@ struct gather *gather_find(struct gather_table *table, const char *id)
 const char *gather_id(const struct gather *gather)
 {
 	return gather->id;
-}
-
-void *gather_context(struct gather *gather)
-{
-	return gather->context;
 }
 
 struct partial *gather_partial(struct gather *gather)
@@ -83,19 +79,21 @@ static void gather_end(struct gather *gather)
 
 static void gather_end_if_complete(struct gather *gather)
 {
-	if (!gather->is_held && gather->slot_count == 0)
+	if (!gather->is_held && gather->open_count == 0)
 		gather_end(gather);
 }
 
 /* Ends without whoever is silent. */
 static void gather_close(struct gather *gather, const char *child_message, const char *own_message)
 {
-	for (size_t i = 0; i < gather->slot_count; i++)
-		partial_add_missing(&gather->partial, gather->slots[i].name, "timeout", gather->slots[i].below,
-				    child_message);
+	for (size_t i = 0; i < gather->slot_count; i++) {
+		if (gather->slots[i].is_open)
+			partial_add_missing(&gather->partial, gather->slots[i].name, "timeout", gather->slots[i].below,
+					    child_message);
+	}
 	if (gather->is_held)
 		partial_add_missing(&gather->partial, gather->own, "capture-failed", 0, own_message);
-	gather->slot_count = 0;
+	gather->open_count = 0;
 	gather_end(gather);
 }
 
@@ -163,8 +161,9 @@ int gather_expect(struct gather *gather, const struct link *link, struct error *
 	if (!slots)
 		return error_set(err, ERROR_INTERNAL, "gather: out of memory");
 	gather->slots = slots;
-	slots[gather->slot_count] = (struct gather_slot){.link = link, .below = link_below(link)};
+	slots[gather->slot_count] = (struct gather_slot){.link = link, .below = link_below(link), .is_open = true};
 	snprintf(slots[gather->slot_count++].name, sizeof slots->name, "%s", link_name(link));
+	gather->open_count++;
 	return 0;
 }
 
@@ -178,11 +177,28 @@ void gather_release(struct gather *gather)
 static bool gather_strike(struct gather *gather, const struct link *link, struct gather_slot *slot)
 {
 	for (size_t i = 0; i < gather->slot_count; i++) {
-		if (gather->slots[i].link != link)
+		if (gather->slots[i].link != link || !gather->slots[i].is_open)
 			continue;
 		*slot = gather->slots[i];
-		gather->slots[i] = gather->slots[--gather->slot_count];
+		gather->slots[i].is_open = false;
+		gather->open_count--;
 		return true;
+	}
+	return false;
+}
+
+/*
+ * This node and its own children are asked directly. Taken from a child's word for them, they would be dropped as
+ * duplicates when their own answers come.
+ */
+static bool gather_claims_another(const struct gather *gather, const struct gather_slot *slot,
+				  const struct partial *partial)
+{
+	if (partial_holds(partial, gather->own))
+		return true;
+	for (size_t i = 0; i < gather->slot_count; i++) {
+		if (strcmp(gather->slots[i].name, slot->name) != 0 && partial_holds(partial, gather->slots[i].name))
+			return true;
 	}
 	return false;
 }
@@ -196,6 +212,9 @@ static void gather_merge(struct gather *gather, const struct gather_slot *slot, 
 	else if (!partial_names(partial, slot->name))
 		partial_add_missing(&gather->partial, slot->name, "mismatch", slot->below,
 				    "its answer does not name it");
+	else if (gather_claims_another(gather, slot, partial))
+		partial_add_missing(&gather->partial, slot->name, "overlap", slot->below,
+				    "its answer claims a node that is asked on another way");
 	else
 		partial_merge(&gather->partial, partial, slot->name, NULL);
 }

@@ -43,7 +43,6 @@ struct gather *gather_open(struct gather_table *table, const struct partial_ops 
 void gather_destroy(struct gather *gather);
 
 const char *gather_id(const struct gather *gather);
-void *gather_context(struct gather *gather);
 struct partial *gather_partial(struct gather *gather);
 
 /* Waits for this child as well. */
@@ -58,8 +57,5 @@ void gather_take(struct gather_table *table, const struct link *link, const uint
 
 /* The link broke: every request that waits for it lists it missing at once. */
 void gather_lose(struct gather_table *table, const struct link *link);
-
-/* The open request with this id, or NULL. */
-struct gather *gather_find(struct gather_table *table, const char *id);
 
 #endif

@@ -168,6 +168,14 @@ def test_one_that_does_not_name_itself_takes_nobodys_place_and_is_not_forgotten(
         assert sum(reply["data"].values()) == 600 and list(words(reply)) == ["h3"], reply["nodes"]
 
 
+@pytest.mark.parametrize("nodes_claimed", [["h2", "h3"], ["h3", "h4"], ["h2", "h3", "h4"]], ids=repr)
+def test_one_that_also_claims_nodes_that_are_asked_directly_takes_none_of_their_counts(over, nodes_claimed):
+    root = over(lambda command: partial(command, nodes=nodes_claimed))
+    for _ in range(5):
+        reply = hitters(root)
+        assert sum(reply["data"].values()) == 600 and words(reply) == {"h3": "overlap"}, reply["nodes"]
+
+
 def test_one_that_replies_to_requests_nobody_made_is_ignored(over):
     root = over(lambda command: partial({"id": "0000000000000000.1"}))
     check_only_h3_is_missing(hitters(root), {"timeout"})
