@@ -58,14 +58,14 @@ while True:
 """
 
 
-def reason_to_skip():
+def reason_to_skip(program=WEFTD, tools=TOOLS):
     if os.geteuid() != 0:
         return "needs root: network namespaces and iptables"
-    missing = [tool for tool in TOOLS if not shutil.which(tool, path="/usr/sbin:/sbin:/usr/bin:/bin")]
+    missing = [tool for tool in tools if not shutil.which(tool, path="/usr/sbin:/sbin:/usr/bin:/bin")]
     if missing:
         return "not installed: " + ", ".join(missing)
-    if not os.path.exists(WEFTD):
-        return f"not built: {WEFTD}"
+    if not os.path.exists(program):
+        return f"not built: {program}"
     name = f"wnskip{os.getpid()}"
     if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode != 0:
         return "no network namespaces here"

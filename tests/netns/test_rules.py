@@ -10,12 +10,13 @@ import json
 import os
 import re
 import select
-import shutil
 import signal
 import subprocess
 import time
 
 import pytest
+
+from netns import reason_to_skip
 
 BUILD = os.environ.get("WEFT_BUILD") or os.path.join(os.path.dirname(__file__), "..", "..", "build")
 PROBE = os.path.join(BUILD, "capture_probe")
@@ -64,22 +65,7 @@ link.recv(1)
 """
 
 
-def reason_to_skip():
-    if os.geteuid() != 0:
-        return "needs root: network namespaces and iptables"
-    missing = [tool for tool in TOOLS if not shutil.which(tool, path="/usr/sbin:/sbin:/usr/bin:/bin")]
-    if missing:
-        return "not installed: " + ", ".join(missing)
-    if not os.path.exists(PROBE):
-        return f"not built: {PROBE}"
-    name = f"wtskip{os.getpid()}"
-    if subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode != 0:
-        return "no network namespaces here"
-    subprocess.run(["ip", "netns", "del", name], check=True)
-    return None
-
-
-SKIP = reason_to_skip()
+SKIP = reason_to_skip(PROBE, TOOLS)
 pytestmark = pytest.mark.skipif(SKIP is not None, reason=str(SKIP))
 
 
