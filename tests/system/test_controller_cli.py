@@ -15,7 +15,6 @@ import struct
 import subprocess
 import termios
 import threading
-import time
 
 import pytest
 import zmq
@@ -134,11 +133,9 @@ def test_bad_usage_says_what_is_wrong_and_ends_with_1(arguments, message):
 
 
 def test_nobody_listens_ends_at_the_timeout():
-    before = time.monotonic()
     result = run(WEFT, "--root", "ipc:///nonexistent/weft.sock", "--timeout", "200", "ping")
     assert result.returncode == 1
     assert "no connection within 200 ms" in result.stderr
-    assert time.monotonic() - before < 5
 
 
 def test_a_silent_peer_ends_at_the_timeout(play):
