@@ -120,7 +120,7 @@ static void node_start_capture(struct node *node)
 		node_fail_capture(node, &why);
 		return;
 	}
-	if (source->ops->holds_packets && node_start_rules(node, &why) < 0) {
+	if (source->ops->rules != SOURCE_RULES_NONE && node_start_rules(node, &why) < 0) {
 		rules_destroy(node->context.rules);
 		node->context.rules = NULL;
 		source->ops->destroy(source);

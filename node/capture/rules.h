@@ -16,9 +16,53 @@
 #include <stdint.h>
 
 #include "measure/filter.h"
+#include "source.h"
 #include "weft/error.h"
+#include "weft/limits.h"
 
 struct rules;
+
+/* One sketch's part of the wish: its packets go to a source. */
+struct rules_sketch {
+	char id[LIMIT_SKETCH_ID + 1]; /* stands in the rule's comment */
+	enum source_rules target;     /* SOURCE_RULES_NFQUEUE or SOURCE_RULES_NFLOG */
+	struct filter filter;	      /* with its sample */
+};
+
+/* A counter in the kernel, without capture: packets and bytes that match filter, never a verdict. */
+struct rules_counter {
+	char id[LIMIT_SKETCH_ID + 1];
+	struct filter filter;
+};
+
+struct rules_wish {
+	struct rules_sketch *sketches;
+	size_t sketch_count;
+	struct rules_counter *counters;
+	size_t counter_count;
+	struct filter_fabric fabric;
+};
+
+/* What the rules have counted since rules_create, over all changes of the rules. */
+struct rules_counts {
+	uint64_t nfqueue, nflog; /* packets handed to each (after sampling), by the kernel's own count */
+	struct rules_count {
+		char id[LIMIT_SKETCH_ID + 1];
+		uint64_t packets, bytes; /* since the counter was set, both families */
+	} * counters;
+	size_t counter_count;
+};
+
+void rules_counts_clear(struct rules_counts *counts);
+
+/*
+ * Makes the kernel's rules equal to the wish; an empty one removes everything of ours. On failure the rules are as
+ * they were, as far as the kernel allows, and err carries the tool's own words. No counter of a rule that stays is
+ * touched, and no packet of a sketch that stays is missed or handed over twice by the change.
+ */
+int rules_apply(struct rules *rules, const struct rules_wish *wish, struct error *err);
+
+int rules_read(struct rules *rules, struct rules_counts *counts, struct error *err);
 
 /* Finds iptables and ip6tables; touches nothing yet. Without ip6tables only IPv4 is measured (see rules_warning). */
 struct rules *rules_create(uint16_t queue, struct error *err);

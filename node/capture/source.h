@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "measure/filter.h"
 #include "weft/error.h"
 
 #define SOURCE_BATCH 64
@@ -22,13 +23,18 @@ struct packet_head {
 	uint32_t captured;   /* readable bytes at data */
 	uint32_t wire_len;   /* bytes of the packet on the wire, without link header */
 	uint8_t hook;	     /* enum packet_hook; HOOK_ANY for recorded or made packets */
+	uint32_t in_index, out_index; /* the kernel's numbers of the interfaces; 0: none, or unknown */
 };
 
+/* All since the source was made. */
 struct source_figures {
-	uint64_t packets;  /* received by the source */
-	uint64_t lost;	   /* known to be lost: kernel drops, ENOBUFS is counted apart */
-	uint64_t overruns; /* ENOBUFS */
-	uint64_t batches;
+	uint64_t packets;	/* received by the source */
+	uint64_t batches;	/* in which they came */
+	uint64_t gaps;		/* ids or sequence numbers that never came */
+	uint64_t overruns;	/* ENOBUFS: times that the socket's buffer was full */
+	uint64_t queue_dropped; /* by the kernel, its queue being full (nfqueue without fail-open's help) */
+	uint64_t user_dropped;	/* by the kernel, the socket's buffer being full (nfqueue) */
+	uint64_t ring_dropped;	/* by the kernel, the ring being full (packet), or before a capture file (pcap) */
 };
 
 enum source_result {
@@ -37,12 +43,19 @@ enum source_result {
 	SOURCE_FAILED = -1 /* err says why; the source is of no more use */
 };
 
+/* Which target of the kernel's rules hands packets to a source. */
+enum source_rules { SOURCE_RULES_NONE, SOURCE_RULES_NFQUEUE, SOURCE_RULES_NFLOG };
+
 struct source;
 
 struct source_ops {
-	const char *kind;   /* "nfqueue", "pcap", "synth" */
-	bool is_live;	    /* runs from the start; others wait for "start source" */
-	bool holds_packets; /* its packets need rules, and a verdict */
+	const char *kind;	   /* "nfqueue", "nflog", "packet", "pcap", "synth" */
+	enum source_rules rules;   /* which of the kernel's rules bring it packets */
+	bool is_live;		   /* runs from the start; others wait for "start source" */
+	bool knows_hooks;	   /* its packets belong to a hook; others match a sketch of any hook */
+	bool knows_interfaces;	   /* in_index and out_index are set where there is one */
+	uint8_t hooks;		   /* mask of enum packet_hook: those that it can see */
+	const char *why_not_hooks; /* of those it cannot see, why; NULL when it sees all */
 
 	/* The descriptor to poll for reading, or -1: ask receive again after wait_ms. */
 	int (*descriptor)(struct source *source);
@@ -53,6 +66,13 @@ struct source_ops {
 	/* Ends the batch that receive gave last; all its packets go on (verdict ACCEPT). */
 	int (*release)(struct source *source, struct error *err);
 	void (*figures)(const struct source *source, struct source_figures *figures);
+	/*
+	 * The filters of all sketches that this source feeds, for a source that can leave packets out early
+	 * (packet); NULL otherwise. What it gives afterwards is at least their union. Borrows. In the capture thread.
+	 */
+	int (*set_filters)(struct source *source, const struct filter *filters, size_t count, struct error *err);
+	/* NULL, or a sentence about what this source may count wrongly here; belongs to it. May be NULL. */
+	const char *(*warning)(const struct source *source);
 	void (*destroy)(struct source *source);
 };
 
@@ -70,8 +90,26 @@ struct source {
  */
 struct source *source_nfqueue_create(uint16_t queue, struct error *err);
 
-/* A capture file (pcap or pcapng, by libpcap), at full speed; all link types of packet_link_offset. */
-struct source *source_pcap_create(const char *path, struct error *err);
+/*
+ * NFLOG group number group, IPv4 and IPv6, by libnetfilter_log: passive, the kernel never waits for it. Copy range 128,
+ * flush time-out 10 ms, sequence numbers on (a gap is a loss), receive buffer forced to 8 MiB.
+ */
+struct source *source_nflog_create(uint16_t group, struct error *err);
+
+/*
+ * AF_PACKET, TPACKET_V3 ring, on the interfaces named (commas between; "" means all that are up, have an address and
+ * are not loopback). Outgoing packets from a local address are OUTPUT's, those to this host INPUT's; what is only
+ * forwarded is left out. An interface stacked on another that is captured too (bridge, VLAN, bond) is warned of by
+ * the warning operation. An interface that goes away and comes back is captured again within a second.
+ */
+struct source *source_packet_create(const char *interfaces, struct error *err);
+
+/*
+ * A capture file (pcap or pcapng, by libpcap); all link types of packet_link_offset. "FILE[,pace=real][,loop=N]":
+ * at full speed, or with the pauses that the file's times say; N times over (0: for ever). A file that breaks
+ * off or is malformed fails with the packet's number and the reason, and what was read before counts.
+ */
+struct source *source_pcap_create(const char *spec, struct error *err);
 
 /*
  * Seeded made traffic: "packets=100000,flows=1000,zipf=1.0,seed=1,rate=0,length=64-1500,v6=0.1,scan=0.01",
@@ -80,7 +118,10 @@ struct source *source_pcap_create(const char *path, struct error *err);
  */
 struct source *source_synth_create(const char *spec, struct error *err);
 
-/* "nfqueue", "pcap:FILE" or "synth:SPEC". An unknown word is an error that lists the kinds. */
+/*
+ * "nfqueue", "nflog", "packet[:INTERFACE,...]", "pcap:FILE[,...]" or "synth:SPEC". An unknown word is an error that
+ * lists the kinds. queue is the queue's number, and the NFLOG group's.
+ */
 struct source *source_create(const char *spec, uint16_t queue, struct error *err);
 
 /* Checks the form of a spec without opening anything. */

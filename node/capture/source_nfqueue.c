@@ -90,7 +90,7 @@ static void id_note(struct source_nfqueue *nfqueue, uint32_t id)
 
 	if (step == 0 || step > UINT32_MAX / 2)
 		return;
-	nfqueue->figures.lost += step - 1;
+	nfqueue->figures.gaps += step - 1;
 	nfqueue->last_id = id;
 	nfqueue->is_verdict_due = true;
 }
@@ -351,7 +351,10 @@ static int nfqueue_open(struct source_nfqueue *nfqueue, struct error *err)
 static const struct source_ops NFQUEUE_OPS = {
 	.kind = "nfqueue",
 	.is_live = true,
-	.holds_packets = true,
+	.rules = SOURCE_RULES_NFQUEUE,
+	.knows_hooks = true,
+	.knows_interfaces = true,
+	.hooks = HOOK_ANY,
 	.descriptor = nfqueue_descriptor,
 	.wait_ms = nfqueue_wait_ms,
 	.receive = nfqueue_receive,

@@ -19,7 +19,7 @@ int64_t context_wall_ms(const struct context *context)
 
 uint64_t context_unseen(const struct context *context)
 {
-	uint64_t received = context->figures.source.packets + context->figures.source.lost;
+	uint64_t received = context->figures.source.packets + context->figures.source.gaps;
 
 	return context->rules_matched > received ? context->rules_matched - received : 0;
 }

@@ -79,7 +79,7 @@ void query_begin(struct context *context, const struct command *command, struct 
 static void query_add_figures(const struct context *context, struct partial *own)
 {
 	own->packets_seen = context->figures.source.packets;
-	own->packets_lost = context->figures.source.lost + context_unseen(context);
+	own->packets_lost = context->figures.source.gaps + context_unseen(context);
 }
 
 /* A mergeable copy of a counter's sealed state; from NULL: nothing was counted. */

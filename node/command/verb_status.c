@@ -24,10 +24,10 @@ static json_t *status_capture(const struct context *context)
 {
 	const struct capture_figures *figures = &context->figures;
 	uint64_t received = figures->source.packets;
-	uint64_t unseen = context_unseen(context), matched = received + figures->source.lost + unseen;
+	uint64_t unseen = context_unseen(context), matched = received + figures->source.gaps + unseen;
 	json_t *capture = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "state", capture_state_name(figures->state),
 				    "packets", (json_int_t)received, "matched", (json_int_t)matched, "unseen",
-				    (json_int_t)unseen, "lost", (json_int_t)figures->source.lost, "overruns",
+				    (json_int_t)unseen, "lost", (json_int_t)figures->source.gaps, "overruns",
 				    (json_int_t)figures->source.overruns, "unreadable",
 				    (json_int_t)figures->unreadable);
 

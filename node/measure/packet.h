@@ -33,6 +33,9 @@ struct packet {
 	uint16_t sport, dport;	  /* host byte order; ICMP: 0 */
 	uint32_t bytes;		  /* IP length: total length, or 40 + payload length */
 	uint8_t src[16], dst[16]; /* network byte order; IPv4 in the first 4 bytes, the rest zero */
+	uint8_t header_len;	    /* IP and transport header together, as far as read; 255: 255 or more */
+	uint32_t weight;	    /* packets that this one stands for: 1, unless it was sampled on the way here */
+	const char *in_dev, *out_dev; /* names of the interfaces; NULL: none, or unknown. Borrowed from who made it */
 };
 
 /*
@@ -43,6 +46,13 @@ struct packet {
  * Returns 0, or -1 when not even addresses can be read (not IP, or shorter than the fixed header).
  */
 int packet_parse(const uint8_t *data, size_t captured, size_t wire_len, uint8_t hook, struct packet *out);
+
+/*
+ * What a packet that the kernel handles as one was, or will be, on the wire: segments of at most mtu bytes (0: unknown,
+ * then one), each with a copy of the headers. Only TCP and UDP are segmented so; a fragment is what it is.
+ * An estimate: the path's MSS may be smaller than the interface's.
+ */
+void packet_estimate_wire(const struct packet *packet, uint32_t mtu, uint64_t *packets, uint64_t *bytes);
 
 /*
  * Finds the outermost IP header of a link-layer frame. dlt: a pcap DLT_ value (EN10MB with any

@@ -130,7 +130,7 @@ static int probe_count(struct probe *probe, struct error *err)
 	       ", \"lost\": %" PRIu64 ", \"overruns\": %" PRIu64 ", \"batches\": %" PRIu64 ", \"filters\": [",
 	       probe->hooks[HOOK_INPUT], probe->hooks[HOOK_OUTPUT], probe->hooks[HOOK_FORWARD],
 	       probe->bytes[HOOK_INPUT] + probe->bytes[HOOK_OUTPUT] + probe->bytes[HOOK_FORWARD], probe->unreadable,
-	       matched, figures.packets, figures.lost, figures.overruns, figures.batches);
+	       matched, figures.packets, figures.gaps, figures.overruns, figures.batches);
 	for (size_t i = 0; i < probe->filter_count; i++)
 		printf("%s%" PRIu64, i ? ", " : "", probe->matched[i]);
 	printf("]}\n");

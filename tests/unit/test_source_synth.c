@@ -116,7 +116,7 @@ static uint64_t each_packet(const char *spec, size_t max, packet_fn fn, void *co
 	}
 	assert_int_equal(count, SOURCE_END);
 	source->ops->figures(source, &figures);
-	assert_true(figures.packets == sum && figures.lost == 0);
+	assert_true(figures.packets == sum && figures.gaps == 0);
 	source->ops->destroy(source);
 	return sum;
 }
