@@ -2,7 +2,7 @@
 /*
  * ctl_args - from the command line to a message, by the table alone: no verb is known by name here.
  *
- * Words up to the first full match name the verb; what follows fills its arguments in order. Global options may stand
+ * The longest match of words names the verb; what follows fills its arguments in order. Global options may stand
  * anywhere, a verb's own behind its words. A value may follow its option as the next word or behind "=".
  */
 #include "ctl_args.h"
@@ -40,15 +40,28 @@ static int args_number(const struct ctl_option *option, const char *text, double
 	return 0;
 }
 
-static int args_set_sketch(struct ctl_args *args, const char *field, const char *text, struct error *err)
+static int args_set_id(struct ctl_args *args, const struct ctl_option *option, const char *text, struct error *err)
 {
 	size_t len = strlen(text);
 
 	if (len == 0)
-		return error_set(err, ERROR_BAD_REQUEST, "ID: empty (a sketch's id: 1 or h2-1)");
+		return error_set(err, ERROR_BAD_REQUEST, "%s: empty (%s)", option->name, option->help);
 	if (strspn(text, "0123456789") == len && len < 10)
-		return args_set(args, field, json_integer(atoi(text)), err);
-	return args_set(args, field, json_string(text), err);
+		return args_set(args, option->field, json_integer(atoi(text)), err);
+	return args_set(args, option->field, json_string(text), err);
+}
+
+static int args_add(struct ctl_args *args, const char *field, const char *text, struct error *err)
+{
+	json_t *known = json_object_get(args->request, field), *list;
+
+	if (!known)
+		return args_set(args, field, json_string(text), err);
+	list = json_is_array(known) ? json_incref(known) : json_pack("[O]", known);
+	if (json_array_append_new(list, json_string(text)) == 0)
+		return args_set(args, field, list, err);
+	json_decref(list);
+	return error_set(err, ERROR_BAD_REQUEST, "%s: not valid UTF-8", field);
 }
 
 /* An address has a colon or is an IPv4 one; everything else is a node's name. */
@@ -92,8 +105,10 @@ static int args_set_value(struct ctl_args *args, const struct ctl_option *option
 				err);
 	case CTL_FLAG:
 		return args_set(args, option->field, json_true(), err);
-	case CTL_SKETCH:
-		return args_set_sketch(args, option->field, text, err);
+	case CTL_ID:
+		return args_set_id(args, option, text, err);
+	case CTL_LIST:
+		return args_add(args, option->field, text, err);
 	case CTL_LEAF:
 		return args_set_leaf(args, text, err);
 	case CTL_MESSAGE:
@@ -177,21 +192,32 @@ static int args_refuse_words(const char *words, const char *word, struct error *
 			 known);
 }
 
-/* One more of the verb's words. */
-static int args_read_verb(struct ctl_args *args, const char *word, struct error *err)
+/* Whether the words so far and this one begin a verb's words. */
+static bool args_continues(const struct ctl_args *args, const char *word)
 {
 	char words[CTL_WORDS_MAX];
-	bool is_beginning = false;
 	int len = snprintf(words, sizeof words, "%s%s%s", args->words, *args->words ? " " : "", word);
 
 	for (const struct ctl_verb *verb = ctl_verbs; verb->words && len < (int)sizeof words; verb++) {
-		if (strcmp(verb->words, words) == 0)
-			args->verb = verb;
-		is_beginning = is_beginning || args_begins(verb, words);
+		if (args_begins(verb, words))
+			return true;
 	}
-	if (!is_beginning)
+	return false;
+}
+
+/* One more of the verb's words. */
+static int args_read_verb(struct ctl_args *args, const char *word, struct error *err)
+{
+	size_t len = strlen(args->words);
+
+	if (!args_continues(args, word))
 		return args_refuse_words(args->words, word, err);
-	memcpy(args->words, words, sizeof words);
+	snprintf(args->words + len, sizeof args->words - len, "%s%s", len ? " " : "", word);
+	args->verb = NULL;
+	for (const struct ctl_verb *verb = ctl_verbs; verb->words; verb++) {
+		if (strcmp(verb->words, args->words) == 0)
+			args->verb = verb;
+	}
 	return 0;
 }
 
@@ -240,7 +266,10 @@ int ctl_args_parse(struct ctl_args *args, int argc, char **argv, struct error *e
 			continue;
 		}
 		line.at++;
-		status = args->verb ? args_read_argument(args, &line, word, err) : args_read_verb(args, word, err);
+		if (args->verb && (line.arguments > 0 || !args_continues(args, word)))
+			status = args_read_argument(args, &line, word, err);
+		else
+			status = args_read_verb(args, word, err);
 	}
 	if (status < 0 || args->wants_help || args->wants_version)
 		return status;

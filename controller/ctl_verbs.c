@@ -4,9 +4,10 @@
 
 #include <string.h>
 
+#include "doctor_here.h"
 #include "weft/limits.h"
 
-#define ARGUMENT_SKETCH {.name = "ID", .kind = CTL_SKETCH, .field = "sketch_id", .help = "the sketch: 1 or h2-1"}
+#define ARGUMENT_SKETCH {.name = "ID", .kind = CTL_ID, .field = "sketch_id", .help = "the sketch: 1 or h2-1"}
 #define OPTION_KEY {.name = "--key", .kind = CTL_TEXT, .field = "counter_key_type", .value = "TYPE", \
 	.help = "what the counter counts by: src, dst, src_dst, sport, dport, src_dport, flow ...", .is_needed = true}
 #define OPTION_LIMIT {.name = "--limit", .kind = CTL_INTEGER, .field = "limit", .value = "N", \
@@ -15,22 +16,47 @@
 	.help = "packets, bytes, share and error of each key"}
 #define OPTION_FORCE {.name = "--force", .kind = CTL_FLAG, .field = "force", \
 	.help = "also where another node made the sketch, and is gone for good"}
+/* Which packets: fields of a sketch and of a rule counter alike. "!" in front of a value means all others. */
+#define OPTIONS_FILTER \
+	{.name = "--interface", .kind = CTL_TEXT, .field = "interface", .value = "HOOK", \
+	 .help = "where packets are seen: INPUT, OUTPUT or FORWARD, or several: INPUT,OUTPUT", .is_needed = true}, \
+	{.name = "--proto", .kind = CTL_TEXT, .field = "proto", .value = "PROTO", \
+	 .help = "only udp, tcp, icmp ...; '!tcp': all but"}, \
+	{.name = "--src", .kind = CTL_TEXT, .field = "src", .value = "ADDRESS", \
+	 .help = "only from this address or prefix"}, \
+	{.name = "--dst", .kind = CTL_TEXT, .field = "dst", .value = "ADDRESS", \
+	 .help = "only to this address or prefix"}, \
+	{.name = "--sport", .kind = CTL_TEXT, .field = "sport", .value = "PORTS", \
+	 .help = "only from these ports: 80,443,1000-2000"}, \
+	{.name = "--dport", .kind = CTL_TEXT, .field = "dport", .value = "PORTS", .help = "only to these ports"}, \
+	{.name = "--tcp-flags", .kind = CTL_TEXT, .field = "tcp_flags", .value = "MASK/SET", \
+	 .help = "only TCP with these flags: SYN,ACK/SYN (of the two, SYN alone)"}, \
+	{.name = "--in-interface", .kind = CTL_TEXT, .field = "in_interface", .value = "NAME", \
+	 .help = "only in by this network interface; 'eth+': any whose name begins so"}, \
+	{.name = "--out-interface", .kind = CTL_TEXT, .field = "out_interface", .value = "NAME", \
+	 .help = "only out by this network interface"}
 #define OPTION_END {.kind = CTL_END}
 
 static const struct ctl_option sketch_only[] = {ARGUMENT_SKETCH, OPTION_END};
 static const struct ctl_option key_only[] = {OPTION_KEY, OPTION_END};
 
 static const struct ctl_option config_sketch_options[] = {
-	{.name = "--interface", .kind = CTL_TEXT, .field = "interface", .value = "HOOK",
-	 .help = "where packets are seen: INPUT, OUTPUT or FORWARD", .is_needed = true},
-	{.name = "--proto", .kind = CTL_TEXT, .field = "proto", .value = "PROTO", .help = "only udp, tcp, icmp ..."},
-	{.name = "--src", .kind = CTL_TEXT, .field = "src", .value = "ADDRESS", .help = "only from this address"},
-	{.name = "--dst", .kind = CTL_TEXT, .field = "dst", .value = "ADDRESS", .help = "only to this address"},
+	OPTIONS_FILTER,
+	{.name = "--sample", .kind = CTL_INTEGER, .field = "sample", .value = "N",
+	 .help = "count one packet of N, as N", .min = 1, .max = LIMIT_SAMPLE},
+	{.name = "--source", .kind = CTL_LIST, .field = "source", .value = "SOURCE",
+	 .help = "nfqueue, nflog, packet[:INTERFACE,...], pcap or synth, repeatable; else the node's first"},
 	{.name = "--name", .kind = CTL_TEXT, .field = "name", .value = "NAME",
 	 .help = "asked for again by this name, it is the same sketch"},
 	{.name = "--include-fabric", .kind = CTL_FLAG, .field = "include_fabric", .help = "count Weft's own too"},
 	{.name = "--include-loopback", .kind = CTL_FLAG, .field = "include_loopback",
 	 .help = "count 127.0.0.0/8 and ::1 too"},
+	OPTION_END};
+
+static const struct ctl_option config_rule_options[] = {
+	OPTIONS_FILTER,
+	{.name = "--name", .kind = CTL_TEXT, .field = "name", .value = "NAME",
+	 .help = "asked for again by this name, it is the same counter"},
 	OPTION_END};
 
 static const struct ctl_option config_counter_options[] = {
@@ -57,6 +83,20 @@ static const struct ctl_option query_real_time_options[] = {OPTION_KEY, OPTION_L
 static const struct ctl_option remove_sketch_options[] = {OPTION_FORCE, OPTION_END};
 static const struct ctl_option remove_counter_options[] = {OPTION_KEY, OPTION_FORCE, OPTION_END};
 
+static const struct ctl_option remove_rule_options[] = {
+	{.name = "--force", .kind = CTL_FLAG, .field = "force",
+	 .help = "also where another node made the counter, and is gone for good"},
+	OPTION_END};
+
+static const struct ctl_option rule_only[] = {
+	{.name = "ID", .kind = CTL_ID, .field = "counter_id", .help = "the counter: 1 or h2-c1"},
+	OPTION_END};
+
+static const struct ctl_option doctor_options[] = {
+	{.name = "--clean", .kind = CTL_FLAG, .field = "clean", .is_here = true,
+	 .help = "first remove the rules that a node left which is gone (on this host only)"},
+	OPTION_END};
+
 static const struct ctl_option query_sketch_arguments[] = {
 	ARGUMENT_SKETCH,
 	{.name = "KEY", .kind = CTL_TEXT, .field = "counter_key",
@@ -82,29 +122,36 @@ static const struct ctl_option send_arguments[] = {
 
 const struct ctl_verb ctl_verbs[] = {
 	{"config sketch", "config sketch", "choose the packets to measure; prints the sketch's id", NULL,
-	 config_sketch_options, output_config_sketch},
+	 config_sketch_options, output_config_sketch, NULL},
 	{"config sketch-counter", "config sketch counter", "count a sketch's packets by a key", sketch_only,
-	 config_counter_options, output_done},
+	 config_counter_options, output_done, NULL},
+	{"config counter", "config counter", "count packets in the kernel's rules alone; prints its id", NULL,
+	 config_rule_options, output_config_rule, NULL},
 	{"query heavy-hitters", "query heavy hitters", "the keys that make up most of the traffic", sketch_only,
-	 query_hitters_options, output_keys},
+	 query_hitters_options, output_keys, NULL},
 	{"query sketch", "query sketch", "one key's value, or how many keys there are", query_sketch_arguments,
-	 key_only, output_number},
+	 key_only, output_number, NULL},
 	{"query real-time", "query real time counter", "all keys of the last complete second", sketch_only,
-	 query_real_time_options, output_keys},
-	{"query leaf-agents", "query leaf agents", "the nodes below each node", NULL, NULL, output_leaves},
-	{"list", "list sketches", "the sketches and their counters", NULL, NULL, output_sketches},
+	 query_real_time_options, output_keys, NULL},
+	{"query counter", "query counter", "packets and bytes of a rule counter", rule_only, NULL, output_rule, NULL},
+	{"query leaf-agents", "query leaf agents", "the nodes below each node", NULL, NULL, output_leaves, NULL},
+	{"list", "list sketches", "the sketches and their counters", NULL, NULL, output_sketches, NULL},
+	{"list counters", "list counters", "the rule counters", NULL, NULL, output_rules, NULL},
 	{"remove sketch", "remove sketch", "end a sketch and all its counters", sketch_only,
-	 remove_sketch_options, output_done},
+	 remove_sketch_options, output_done, NULL},
 	{"remove sketch-counter", "remove sketch counter", "end one counter of a sketch", sketch_only,
-	 remove_counter_options, output_done},
-	{"status", "query status", "how the nodes and their capture are", NULL, NULL, output_status},
-	{"ping", "ping", "which nodes answer", NULL, NULL, output_answered},
+	 remove_counter_options, output_done, NULL},
+	{"remove counter", "remove counter", "end a rule counter", rule_only, remove_rule_options, output_done, NULL},
+	{"status", "query status", "how the nodes and their capture are", NULL, NULL, output_status, NULL},
+	{.words = "doctor", .type = "doctor", .options = doctor_options, .print = output_doctor,
+	 .help = "which sources work, and which to take; without --root: on this host", .run_here = doctor_run_here},
+	{"ping", "ping", "which nodes answer", NULL, NULL, output_answered, NULL},
 	{"add leaf", "add leaf agent", "put a node below the one that is asked", add_leaf_arguments, add_leaf_options,
-	 output_leaf},
+	 output_leaf, NULL},
 	{"remove leaf", "remove leaf agent", "let go of a node below the one that is asked", remove_leaf_arguments,
-	 NULL, output_done},
-	{"start source", "start source", "start the sources that wait for it", NULL, NULL, output_started},
-	{"send", NULL, "send any message and print its reply", send_arguments, NULL, output_json},
+	 NULL, output_done, NULL},
+	{"start source", "start source", "start the sources that wait for it", NULL, NULL, output_started, NULL},
+	{"send", NULL, "send any message and print its reply", send_arguments, NULL, output_json, NULL},
 	{.words = NULL}};
 
 const struct ctl_option ctl_global_options[] = {

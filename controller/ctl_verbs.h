@@ -18,7 +18,8 @@ enum ctl_kind {
 	CTL_NUMBER,	/* from min to max */
 	CTL_INTEGER,	/* from min to max */
 	CTL_FLAG,	/* takes no value */
-	CTL_SKETCH,	/* a sketch's id: a bare number goes as a number */
+	CTL_ID,		/* of a sketch or rule counter: a bare number goes as a number */
+	CTL_LIST,	/* a text; given more than once, a list of texts */
 	CTL_LEAF,	/* an address ("agent_addr") or a node's name ("name") */
 	CTL_MESSAGE	/* a whole message as JSON: becomes the request */
 };
@@ -31,8 +32,11 @@ struct ctl_option {
 	const char *value;	/* what the help calls the value; NULL for arguments and flags */
 	const char *help;
 	bool is_needed;		/* options only: arguments always are */
+	bool is_here;		/* only where the verb is carried out on this host */
 	double min, max;
 };
+
+struct ctl_args;
 
 struct ctl_verb {
 	const char *words;		/* "config sketch" */
@@ -41,6 +45,8 @@ struct ctl_verb {
 	const struct ctl_option *arguments;	/* in order, ended by CTL_END; NULL when none */
 	const struct ctl_option *options;	/* likewise */
 	output_fn *print;
+	/* Where no node is named: does it on this host, gives the exit code, or -1. NULL: a node is always asked. */
+	int (*run_here)(const struct ctl_args *args, struct error *err);
 };
 
 /* Ended by a row without words. */

@@ -50,7 +50,7 @@ static int main_show(const struct ctl_args *args, const json_t *reply, struct er
 	return (int)verdict;
 }
 
-static int main_run(const struct ctl_args *args, struct error *err)
+static int main_ask(const struct ctl_args *args, struct error *err)
 {
 	struct session *session = session_open(args->root, err);
 	json_t *reply = session ? session_request(session, args->request, args->timeout_ms, err) : NULL;
@@ -59,6 +59,26 @@ static int main_run(const struct ctl_args *args, struct error *err)
 	json_decref(reply);
 	session_close(session);
 	return code;
+}
+
+/* Done on this host where the verb can be and no node is named, else asked of the node. */
+static int main_run(const struct ctl_args *args, struct error *err)
+{
+	bool is_here = args->verb->run_here && !session_root(args->root);
+	const struct ctl_option *option = args->verb->options;
+	int code;
+
+	for (; option && option->kind != CTL_END && !is_here; option++) {
+		if (option->is_here && json_object_get(args->request, option->field)) {
+			error_set(err, ERROR_BAD_REQUEST, "%s: on this host only (without --root and WEFT_ROOT)",
+				  option->name);
+			return main_fail(err);
+		}
+	}
+	if (!is_here)
+		return main_ask(args, err);
+	code = args->verb->run_here(args, err);
+	return code < 0 ? main_fail(err) : code;
 }
 
 int main(int argc, char **argv)

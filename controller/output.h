@@ -29,11 +29,15 @@ int output_width(FILE *out);
 output_fn output_json;
 
 output_fn output_config_sketch;	/* "sketch id: 1" */
+output_fn output_config_rule;	/* "counter id: 1" */
 output_fn output_done;		/* one line: the message was carried out, by how many nodes */
 output_fn output_number;	/* the bare number; its error bound, if any, goes to the notes */
 output_fn output_keys;		/* keys with share and bar, largest first as the node sent them; a footer */
 output_fn output_sketches;
+output_fn output_rules;
+output_fn output_rule;		/* packets and bytes */
 output_fn output_status;
+output_fn output_doctor;
 output_fn output_leaves;
 output_fn output_answered;
 output_fn output_started;

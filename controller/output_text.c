@@ -22,20 +22,33 @@ int output_width(FILE *out)
 	return OUTPUT_WIDTH;
 }
 
-int output_config_sketch(const struct output *output, const json_t *request, const json_t *reply, struct error *err)
+/* "sketch id: 1", of the data's member "sketch_id"; what is "counter" or "sketch". */
+static int output_put_id(const struct output *output, const char *what, const char *member, const json_t *reply,
+			 struct error *err)
 {
-	const json_t *id = json_object_get(json_object_get(reply, "data"), "sketch_id");
+	const json_t *id = json_object_get(json_object_get(reply, "data"), member);
 
-	(void)request;
 	if (!json_is_integer(id) && !json_is_string(id))
-		return error_set(err, ERROR_INTERNAL, "reply: no sketch_id in it");
-	fputs("sketch id: ", output->out);
+		return error_set(err, ERROR_INTERNAL, "reply: no %s in it", member);
+	fprintf(output->out, "%s id: ", what);
 	if (json_is_integer(id))
 		output_put_number(output->out, id);
 	else
 		output_put_text(output->out, id, "");
 	fputc('\n', output->out);
 	return 0;
+}
+
+int output_config_sketch(const struct output *output, const json_t *request, const json_t *reply, struct error *err)
+{
+	(void)request;
+	return output_put_id(output, "sketch", "sketch_id", reply, err);
+}
+
+int output_config_rule(const struct output *output, const json_t *request, const json_t *reply, struct error *err)
+{
+	(void)request;
+	return output_put_id(output, "counter", "counter_id", reply, err);
 }
 
 int output_done(const struct output *output, const json_t *request, const json_t *reply, struct error *err)

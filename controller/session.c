@@ -14,6 +14,13 @@ struct session {
 	struct weft_client *client;
 };
 
+const char *session_root(const char *root)
+{
+	if (!root)
+		root = getenv("WEFT_ROOT");
+	return root && *root ? root : NULL;
+}
+
 struct session *session_open(const char *root, struct error *err)
 {
 	struct session *session = calloc(1, sizeof *session);
@@ -22,9 +29,8 @@ struct session *session_open(const char *root, struct error *err)
 		error_set(err, ERROR_INTERNAL, "session: out of memory");
 		return NULL;
 	}
-	if (!root)
-		root = getenv("WEFT_ROOT");
-	session->client = weft_connect(root && *root ? root : SESSION_ROOT_DEFAULT);
+	root = session_root(root);
+	session->client = weft_connect(root ? root : SESSION_ROOT_DEFAULT);
 	if (!session->client) {
 		error_set(err, ERROR_BAD_REQUEST, "%s", weft_connect_error());
 		free(session);

@@ -13,6 +13,9 @@ enum session_exit { SESSION_EXIT_DONE = 0, SESSION_EXIT_ERROR = 1, SESSION_EXIT_
 
 struct session;
 
+/* What names the node: root, else the environment's WEFT_ROOT; NULL when neither says anything. */
+const char *session_root(const char *root);
+
 /* root: an address or endpoint; NULL: the environment's WEFT_ROOT, else SESSION_ROOT_DEFAULT. To be closed. */
 struct session *session_open(const char *root, struct error *err);
 

@@ -22,8 +22,8 @@ enum story_exit { STORY_DONE = 0, STORY_FAILED = 1, STORY_PARTIAL = 2 };
 
 /* The options of one run. */
 struct story_call {
-	const char *address, *function, *id, *key, *key_type, *proto;
-	const char *increment;
+	const struct story *story;
+	const char *address, *function, *id, *key, *key_type, *proto, *source;
 	struct weft_client *client;
 };
 
@@ -100,11 +100,16 @@ static int story_ask(const struct story_call *call, json_t *request, json_t **da
 /* A sketch chooses packets; a counter on it counts them by a key. */
 static int story_config_sketch(const struct story_call *call)
 {
-	json_t *sketch = json_pack("{s:s, s:s, s:s}", "type", "config sketch", "interface", "INPUT", "proto",
-				   call->proto);
-	json_t *data, *id, *counter;
-	int code = story_ask(call, sketch, &data), counter_code;
+	json_t *sketch, *data, *id, *counter;
+	int code, counter_code;
 
+	if (call->story->wants_source && !call->source) {
+		fputs("error: -s SOURCE is missing (the host to look at, such as -s 10.0.0.6)\n", stderr);
+		return STORY_FAILED;
+	}
+	sketch = json_pack("{s:s, s:s, s:s, s:s*}", "type", "config sketch", "interface", "INPUT", "proto",
+			   call->proto, "src", call->source);
+	code = story_ask(call, sketch, &data);
 	if (code == STORY_FAILED)
 		return code;
 	id = json_incref(json_object_get(data, "sketch_id"));
@@ -115,7 +120,7 @@ static int story_config_sketch(const struct story_call *call)
 		return STORY_FAILED;
 	}
 	counter = json_pack("{s:s, s:O, s:s, s:s}", "type", "config sketch counter", "sketch_id", id,
-			    "counter_key_type", call->key_type, "increment", call->increment);
+			    "counter_key_type", call->key_type, "increment", call->story->increment);
 	counter_code = story_ask(call, counter, &data);
 	if (counter_code != STORY_FAILED)
 		printf("sketch id: %lld\n", (long long)json_integer_value(id));
@@ -176,9 +181,10 @@ static const struct story_function story_functions[] = {
 
 static int story_usage(const struct story *story)
 {
-	fprintf(stderr, "usage: %s -a ADDRESS -f FUNCTION [-i ID] [-k KEY] [-t KEYTYPE] [-p PROTO]\n"
-		"functions: config_sketch, query_heavy_hitter, query_sketch (needs -k)\n"
-		"defaults: -i 1 -t %s -p %s\n", story->name, story->key_type, story->proto);
+	fprintf(stderr, "usage: %s -a ADDRESS -f FUNCTION [-i ID] [-k KEY] [-t KEYTYPE] [-p PROTO]%s\n"
+		"functions: config_sketch%s, query_heavy_hitter, query_sketch (needs -k)\n"
+		"defaults: -i 1 -t %s -p %s\n", story->name, story->wants_source ? " [-s SOURCE]" : "",
+		story->wants_source ? " (needs -s)" : "", story->key_type, story->proto);
 	return STORY_FAILED;
 }
 
@@ -186,13 +192,14 @@ static int story_read_options(struct story_call *call, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "a:f:i:k:t:p:h")) != -1) {
+	while ((option = getopt(argc, argv, call->story->wants_source ? "a:f:i:k:t:p:s:h" : "a:f:i:k:t:p:h")) != -1) {
 		const char **field = option == 'a'   ? &call->address
 				     : option == 'f' ? &call->function
 				     : option == 'i' ? &call->id
 				     : option == 'k' ? &call->key
 				     : option == 't' ? &call->key_type
 				     : option == 'p' ? &call->proto
+				     : option == 's' ? &call->source
 						     : NULL;
 
 		if (!field)
@@ -204,8 +211,7 @@ static int story_read_options(struct story_call *call, int argc, char **argv)
 
 int story_run(const struct story *story, int argc, char **argv)
 {
-	struct story_call call = {
-		.id = "1", .key_type = story->key_type, .proto = story->proto, .increment = story->increment};
+	struct story_call call = {.story = story, .id = "1", .key_type = story->key_type, .proto = story->proto};
 	const struct story_function *function = story_functions;
 	int code;
 

@@ -8,9 +8,12 @@
 #ifndef STORY_H
 #define STORY_H
 
+#include <stdbool.h>
+
 struct story {
 	const char *name;	/* of the program, for its usage text */
 	const char *proto;	/* which packets, unless -p says otherwise */
+	bool wants_source;	/* only packets from the host that -s names */
 	const char *key_type;	/* what a key is made of, unless -t says otherwise */
 	const char *increment;	/* what is counted for a key */
 };

@@ -23,12 +23,16 @@ static const struct config_option config_options[] = {
 	 "                          (default tcp://127.0.0.1:9338)"},
 	{'c', "child", "NAME=ENDPOINT", "connect to a child, repeatable"},
 	{'t', "topology", "FILE", "the whole fabric as one JSON file; this node finds its entry by its name"},
-	{'s', "source", "SOURCE", "where packets come from: nfqueue (default), pcap:FILE or synth:SPEC"},
+	{'s', "source", "SOURCE",
+	 "where packets come from, repeatable: nfqueue (default), nflog, packet[:INTERFACE,...],\n"
+	 "                          pcap:FILE or synth:SPEC; the first is where a sketch counts that names none"},
 	{'d', "state", "DIR", "keep the configuration here over a restart"},
-	{'q', "queue", "N", "NFQUEUE number, 0 to 65535 (default 9338)"},
+	{'q', "queue", "N", "NFQUEUE number and NFLOG group, 0 to 65535 (default 9338)"},
+	{'G', "no-guard", NULL, "under a debugger: no guard that ends this node when it hangs"},
 	{'i', "insecure", NULL, "let anybody who reaches an endpoint configure this node"},
 	{'o', "clock-offset", "MS", "for tests: act as if this host's clock were off by so much"},
 	{'L', "log-level", "LEVEL", "error, warning, info (default) or debug"},
+	{'D', "doctor", NULL, "say which sources work on this host, and end (--doctor --help: more)"},
 	{'V', "version", NULL, "print the version"},
 	{'h', "help", NULL, "print this"},
 };
@@ -101,8 +105,13 @@ static int config_take(struct config *config, int key, const char *value, struct
 		config->topology_file = value;
 		return 0;
 	case 's':
-		config->source = value;
+		if (config->source_count == CONFIG_SOURCES)
+			return error_set(err, ERROR_BAD_REQUEST, "--source %.60s: more than %d", value, CONFIG_SOURCES);
+		config->sources[config->source_count++] = value;
 		return source_check(value, err);
+	case 'G':
+		config->is_guarded = false;
+		return 0;
 	case 'd':
 		config->state_dir = value;
 		return 0;
@@ -144,6 +153,8 @@ static int config_complete(struct config *config, struct error *err)
 		if (topology_check_name(config->name, err) < 0)
 			return -1;
 	}
+	if (config->source_count == 0)
+		config->sources[config->source_count++] = "nfqueue";
 	if (config->topology_file && topology_load(&config->topology, config->topology_file, config->name, err) < 0)
 		return -1;
 	if (config->state_dir && access(config->state_dir, W_OK | X_OK) < 0 && mkdir(config->state_dir, 0700) < 0)
@@ -168,7 +179,7 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
 	struct option options[CONFIG_OPTIONS + 1];
 	int key;
 
-	*config = (struct config){.source = "nfqueue", .queue = WEFT_PORT, .log_level = LOG_LEVEL_INFO};
+	*config = (struct config){.is_guarded = true, .queue = WEFT_PORT, .log_level = LOG_LEVEL_INFO};
 	config_make_long(options);
 	opterr = 0;
 	while ((key = getopt_long(argc, argv, ":", options, NULL)) != -1) {

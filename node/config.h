@@ -10,15 +10,19 @@
 #include "weft/log.h"
 #include "weft/topology.h"
 
+#define CONFIG_SOURCES 8
+
 struct config {
 	const char *name; /* these texts belong to argv, or to name_of_host */
-	const char *source;
+	const char *sources[CONFIG_SOURCES]; /* the first is where a sketch counts that names none */
+	size_t source_count;
 	const char *state_dir; /* NULL: none */
 	const char *topology_file;
 	char name_of_host[LIMIT_NAME + 1];
 	struct topology topology;
 	uint16_t queue;
 	bool is_insecure;
+	bool is_guarded;
 	int64_t clock_offset_ms; /* tests only: as if the host's clock were off by this much */
 	enum log_level log_level;
 };

@@ -4,9 +4,11 @@
  *
  * Fail-open lets packets by only when the queue is full: a node that is stopped, or whose capture thread hangs, would
  * hold a quiet host's packets for minutes. The guard looks at the beats of the node's threads in a shared page. After
- * GUARD_LIMIT_MS without one it kills the node (the queue is then unbound and the rules' bypass lets packets by at
- * once), says how many packets died with the queue, and removes the rules. It does the same cleaning for a
- * node that died by itself, and nothing at all for one that ended as asked. A guard that is killed is started again.
+ * the limit without one it tells the kernel to let the queue's packets go, kills the node, removes the rules, and
+ * says what became of the packets. It removes the rules of a node that died by itself, too, and does nothing at all
+ * for one that ended as asked. A guard that is killed or stopped is started again.
+ *
+ * A node that is stopped on purpose (^Z, a debugger) is a node that hangs: it needs to be run without a guard.
  */
 #ifndef NODE_GUARD_H
 #define NODE_GUARD_H
@@ -18,8 +20,9 @@
 #include "weft/error.h"
 #include "weft/log.h"
 
-#define GUARD_BEAT_MS 200   /* each watched thread beats at least this often */
-#define GUARD_LIMIT_MS 1000 /* without a beat */
+#define GUARD_BEAT_MS 200      /* each watched thread beats at least this often */
+#define GUARD_LIMIT_MS 1000    /* without a beat: capture threads, which hold the host's packets */
+#define GUARD_PATIENCE_MS 5000 /* without a beat: the loop and the keeper, which hold none and use disks and programs */
 #define GUARD_OPTION "--guard" /* weftd's first argument when it is to be a guard; for guard_start only */
 
 /* What is watched. The guard counts only its own wakes that came in time, so that a host that stood still as a whole
@@ -28,18 +31,21 @@ enum guard_watch { GUARD_LOOP, GUARD_KEEPER, GUARD_CAPTURE, GUARD_WATCHES = GUAR
 
 struct guard;
 
-/* Starts this very program (argv[0] by /proc/self/exe) as a guard of this process. queue: whose packets are counted. */
+/*
+ * Starts this very program (by /proc/self/exe) as a guard of this process. queue: whose packets it lets go. Borrows
+ * node and log until guard_stop.
+ */
 struct guard *guard_start(const char *node, uint16_t queue, const struct log *log, struct error *err);
 
 /* The beat of one watched thread: it is watched once it is not 0, and no longer when it is 0 again. Valid until
  * guard_stop. NULL guard: NULL. */
 atomic_uint *guard_beat(struct guard *guard, enum guard_watch watch);
 
-/* One more beat; beat may be NULL. */
+/* One more beat, never 0; beat may be NULL. */
 void guard_tick(atomic_uint *beat);
 
-/* Starts the guard again if it is gone; to be called by the loop every second or so. Never blocks. */
-void guard_check(struct guard *guard);
+/* Starts the guard again if it is gone; to be called by the loop often. Never blocks. Gives how often it had to. */
+unsigned int guard_check(struct guard *guard);
 
 /* The node ends as asked: the guard is told, ended and waited for. NULL is fine. */
 void guard_stop(struct guard *guard);

@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* weftd - reads its command line, runs one node. Exit code 0: ended as asked; 1: could not start. */
 #include <stdio.h>
+#include <string.h>
 
+#include "doctor_main.h"
+#include "guard.h"
 #include "node.h"
 
-int main(int argc, char **argv)
+static bool has_option(int argc, char **argv, const char *option)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], option) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int node_main(int argc, char **argv)
 {
 	struct config config;
 	struct error err = {0};
@@ -19,4 +31,11 @@ int main(int argc, char **argv)
 	}
 	config_clear(&config);
 	return code;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], GUARD_OPTION) == 0)
+		return guard_main(argc, argv);
+	return has_option(argc, argv, DOCTOR_OPTION) ? doctor_main(argc, argv) : node_main(argc, argv);
 }

@@ -2,7 +2,7 @@
 /*
  * node - joins doors, links, gather, dispatch and the capture thread in one czmq loop.
  *
- * Start: capture binds its queue, then a crash's leftovers are removed, then the doors open, then the stored
+ * Start: doors and links, then capture binds its queue and a crash's leftovers are removed, then the stored
  * configuration brings the rules. End: rules first, then capture drains and ends, then the last replies leave.
  * A source that cannot be opened leaves a node that is present and says so (capture-failed), and touches no rule.
  */
@@ -20,15 +20,16 @@
 #include "command/context.h"
 #include "command/dispatch.h"
 #include "command/sync.h"
+#include "guard.h"
 
-#define NODE_MEND_MS 1000
+#define NODE_BEAT_MS 200
 
 struct node {
 	const struct config *config;
 	struct log log;
 	zloop_t *loop;
 	char incarnation[17];
-	char source_kind[16];
+	struct guard *guard;
 	struct context context;
 	struct dispatch *dispatch;
 	int signals;
@@ -46,35 +47,72 @@ static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *context)
 	return -1;
 }
 
+/* The feed whose thread this socket belongs to. */
+static struct feed *node_feed(struct node *node, const zsock_t *socket)
+{
+	for (size_t i = 0; i < station_count(node->context.station); i++) {
+		struct feed *feed = station_feed(node->context.station, i);
+
+		if (feed->capture && capture_socket(feed->capture) == socket)
+			return feed;
+	}
+	return NULL;
+}
+
 static int on_capture(zloop_t *loop, zsock_t *socket, void *context)
 {
 	struct node *node = context;
+	struct feed *feed = node_feed(node, socket);
 	struct capture_report *report;
 
 	(void)loop;
-	(void)socket;
-	while ((report = capture_receive(node->context.capture)))
-		dispatch_on_report(node->dispatch, report);
+	while (feed && (report = capture_receive(feed->capture)))
+		dispatch_on_report(node->dispatch, feed, report);
 	return 0;
 }
 
-/* Keeps the jump the last rule of its chain, puts back what others flushed, and reads what the rules have counted. */
-static int on_mend(zloop_t *loop, int timer, void *context)
+/* What the rules have counted; and whether somebody else had changed them. */
+static void node_take_rules(struct node *node, const struct keeper_report *report)
+{
+	struct context_rules *rules = &node->context.rules;
+
+	if (report->error.code && strcmp(report->error.text, rules->error.text) != 0)
+		log_write(&node->log, LOG_LEVEL_ERROR, "rules: %s", report->error.text);
+	rules->error = report->error;
+	rules->nfqueue = report->counts.nfqueue;
+	rules->nflog = report->counts.nflog;
+	if (!report->was_mended)
+		return;
+	rules->mended++;
+	rules->mended_ms = context_wall_ms(&node->context);
+	log_write(&node->log, LOG_LEVEL_WARNING, "rules: somebody changed them; put back behind the host's own");
+}
+
+static int on_keeper(zloop_t *loop, zsock_t *socket, void *context)
 {
 	struct node *node = context;
-	struct error why = {0};
-	bool changed = false;
+	struct keeper_report *report;
+
+	(void)loop;
+	(void)socket;
+	while ((report = keeper_receive(station_keeper(node->context.station)))) {
+		node_take_rules(node, report);
+		keeper_report_destroy(report);
+	}
+	return 0;
+}
+
+/* The loop's own beat, and a look after the guard. */
+static int on_beat(zloop_t *loop, int timer, void *context)
+{
+	struct node *node = context;
 
 	(void)loop;
 	(void)timer;
-	if (!node->context.rules || node->context.store->count == 0)
-		return 0;
-	if (rules_mend(node->context.rules, &changed, &why) < 0)
-		log_write(&node->log, LOG_LEVEL_ERROR, "rules: %s", why.text);
-	else if (changed)
-		log_write(&node->log, LOG_LEVEL_WARNING,
-			  "rules: somebody changed them; put back behind the host's own");
-	rules_matched(node->context.rules, &node->context.rules_matched, NULL);
+	node->context.beat = guard_beat(node->guard, GUARD_LOOP);
+	guard_tick(node->context.beat);
+	if (node->guard)
+		node->context.guard.restarts = guard_check(node->guard);
 	return 0;
 }
 
@@ -92,47 +130,64 @@ static int node_block_signals(struct node *node, struct error *err)
 	return node->signals < 0 ? error_set(err, ERROR_INTERNAL, "signalfd: %m") : 0;
 }
 
-static void node_fail_capture(struct node *node, const struct error *why)
+static void node_on_feed(void *context, struct feed *feed)
 {
-	log_write(&node->log, LOG_LEVEL_ERROR, "capture: %s", why->text);
-	node->context.figures.state = CAPTURE_FAILED;
-	node->context.figures.error = *why;
+	struct node *node = context;
+
+	zloop_reader(node->loop, capture_socket(feed->capture), on_capture, node);
 }
 
-static int node_start_rules(struct node *node, struct error *err)
-{
-	node->context.rules = rules_create(node->config->queue, err);
-	if (!node->context.rules || rules_clean(node->context.rules, err) < 0)
-		return -1;
-	if (rules_warning(node->context.rules))
-		log_write(&node->log, LOG_LEVEL_WARNING, "rules: %s", rules_warning(node->context.rules));
-	return 0;
-}
-
-/* A failure here is the node's state, not its end. */
-static void node_start_capture(struct node *node)
+/* Whoever has rules in the kernel is watched. */
+static void node_start_guard(struct node *node)
 {
 	struct error why = {0};
-	struct source *source = source_create(node->config->source, node->config->queue, &why);
 
-	node->context.figures.state = CAPTURE_IDLE;
-	if (!source) {
-		node_fail_capture(node, &why);
-		return;
+	node->guard = guard_start(node->config->name, node->config->queue, &node->log, &why);
+	if (!node->guard)
+		log_write(&node->log, LOG_LEVEL_ERROR, "guard: %s", why.text);
+	node->context.guard.is_on = node->guard;
+}
+
+static void node_on_keeper(void *context, struct keeper *keeper)
+{
+	struct node *node = context;
+
+	if (keeper_warning(keeper))
+		log_write(&node->log, LOG_LEVEL_WARNING, "rules: %s", keeper_warning(keeper));
+	if (node->config->is_guarded)
+		node_start_guard(node);
+	zloop_reader(node->loop, keeper_socket(keeper), on_keeper, node);
+}
+
+static atomic_uint *node_on_thread(void *context, unsigned int number)
+{
+	struct node *node = context;
+
+	return guard_beat(node->guard, GUARD_CAPTURE + number);
+}
+
+/* A source that cannot be opened is the node's state, not its end. */
+static int node_start_capture(struct node *node, struct error *err)
+{
+	const struct config *config = node->config;
+
+	node->context.station = station_create(&(struct station_config){.queue = config->queue,
+									.clock_offset_ms = config->clock_offset_ms,
+									.context = node,
+									.on_feed = node_on_feed,
+									.on_keeper = node_on_keeper,
+									.on_thread = node_on_thread});
+	if (!node->context.station)
+		return error_set(err, ERROR_INTERNAL, "capture: out of memory");
+	for (size_t i = 0; i < config->source_count; i++) {
+		const struct feed *feed = station_open(node->context.station, config->sources[i], err);
+
+		if (!feed)
+			return -1;
+		if (feed->figures.state == CAPTURE_FAILED)
+			log_write(&node->log, LOG_LEVEL_ERROR, "capture %s: %s", feed->kind, feed->figures.error.text);
 	}
-	if (source->ops->rules != SOURCE_RULES_NONE && node_start_rules(node, &why) < 0) {
-		rules_destroy(node->context.rules);
-		node->context.rules = NULL;
-		source->ops->destroy(source);
-		node_fail_capture(node, &why);
-		return;
-	}
-	node->context.figures.state = source->ops->is_live ? CAPTURE_RUNNING : CAPTURE_IDLE;
-	node->context.capture = capture_start(source, node->config->clock_offset_ms, &why);
-	if (!node->context.capture)
-		node_fail_capture(node, &why);
-	else
-		zloop_reader(node->loop, capture_socket(node->context.capture), on_capture, node);
+	return 0;
 }
 
 static int node_open_doors(struct node *node, struct error *err)
@@ -198,10 +253,9 @@ static int node_start(struct node *node, struct error *err)
 	node->dispatch = dispatch_create(context);
 	if (node_open_doors(node, err) < 0 || node_connect_children(node, err) < 0)
 		return -1;
-	node_start_capture(node);
-	if (context_apply(context, err) < 0 || sync_restore(context, err) < 0)
+	if (node_start_capture(node, err) < 0 || context_apply(context, err) < 0 || sync_restore(context, err) < 0)
 		return -1;
-	zloop_timer(node->loop, NODE_MEND_MS, 0, on_mend, node);
+	zloop_timer(node->loop, NODE_BEAT_MS, 0, on_beat, node);
 	return 0;
 }
 
@@ -210,16 +264,18 @@ static void node_end(struct node *node)
 	struct context *context = &node->context;
 
 	sd_notify(0, "STOPPING=1");
+	if (context->beat)
+		atomic_store(context->beat, 0);
+	context->beat = NULL;
 	gather_table_finish(context->gathers);
-	rules_destroy(context->rules);
-	if (context->capture)
-		zloop_reader_end(node->loop, capture_socket(context->capture));
-	capture_stop(context->capture);
+	station_stop(context->station);
 	downstream_destroy(context->downstream);
 	gather_table_destroy(context->gathers);
 	upstream_destroy(context->upstream);
 	dispatch_destroy(node->dispatch);
 	store_destroy(context->store);
+	station_destroy(context->station);
+	guard_stop(node->guard);
 	json_decref(context->authorities);
 	zloop_destroy(&node->loop);
 	if (node->signals >= 0)
@@ -244,12 +300,11 @@ int node_run(const struct config *config, struct error *err)
 	int result;
 
 	node_configure_czmq();
-	snprintf(node.source_kind, sizeof node.source_kind, "%.*s", (int)strcspn(config->source, ":"), config->source);
 	node.context = (struct context){
 		.node = config->name,
 		.incarnation = node.incarnation,
 		.state_dir = config->state_dir,
-		.source_kind = node.source_kind,
+		.queue = config->queue,
 		.log = &node.log,
 		.topology = &config->topology,
 		.started_ms = zclock_mono(),

@@ -163,6 +163,38 @@ int command_get_text(const struct command *command, const char *name, const char
 	return 0;
 }
 
+int command_get_list(const struct command *command, const char *name, const char **text, struct error *err)
+{
+	const json_t *list = json_object_get(command->fields, name);
+	struct command one = {.fields = NULL};
+	json_t *joined = NULL, *value;
+	int result = -1;
+	size_t i;
+
+	if (!json_is_array(list))
+		return command_get_text(command, name, text, err);
+	json_array_foreach(list, i, value)
+	{
+		json_decref(one.fields);
+		one.fields = json_pack("{s:O}", name, value);
+		if (!one.fields || command_get_text(&one, name, text, err) < 0)
+			goto out;
+		if (!*text || !**text || strchr(*text, ',')) {
+			error_set(err, ERROR_BAD_REQUEST, "%s: element %zu is not one text or number", name, i + 1);
+			goto out;
+		}
+		value = joined ? json_sprintf("%s,%s", json_string_value(joined), *text) : json_string(*text);
+		json_decref(joined);
+		joined = value;
+	}
+	result = joined ? json_object_set(command->fields, name, joined) : json_object_del(command->fields, name);
+	*text = json_string_value(joined);
+out:
+	json_decref(joined);
+	json_decref(one.fields);
+	return result;
+}
+
 int command_need_text(const struct command *command, const char *name, const char **text, struct error *err)
 {
 	if (command_get_text(command, name, text, err) < 0)

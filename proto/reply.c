@@ -13,6 +13,7 @@ void reply_clear(struct reply *reply)
 	json_decref(reply->data);
 	json_decref(reply->quality);
 	json_decref(reply->window);
+	json_decref(reply->counted_at);
 	*reply = (struct reply){0};
 }
 
@@ -73,6 +74,11 @@ static void reply_add_quality(json_t *head, const struct partial *partial, const
 		json_object_set_new(reply->quality, "packets_seen", json_integer((json_int_t)partial->packets_seen));
 		json_object_set_new(reply->quality, "packets_lost", json_integer((json_int_t)partial->packets_lost));
 	}
+	if (reply->counted_at)
+		json_object_set(head, "counted_at", reply->counted_at);
+	if (json_array_size(reply->counted_at) > 1)
+		json_object_set_new(head, "note",
+				    json_string("a packet is counted at each of these hooks that it passes"));
 	if (reply->window)
 		json_object_set(head, "window", reply->window);
 	if (reply->window && json_array_size(partial->since))

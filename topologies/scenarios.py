@@ -120,7 +120,22 @@ def demo(fabric):
     print("\nEvery peer shows exactly 2.")
 
 
-SCENARIOS = {"demo": demo, "pingall": pingall}
+def blacklist(fabric):
+    """Whom one host talks to, seen by all the others."""
+    count, suspect = len(fabric.node_names), fabric.address("h6")
+    heading("Blacklist traffic: all that h6 sends to anybody, by destination, in packets")
+    sketch = expect_id(show(fabric, "config", "sketch", "--interface", "INPUT", "--src", suspect))
+    show(fabric, "config", "sketch-counter", sketch, "--key", "dst")
+    fabric.ping_all()
+    show(fabric, "query", "heavy-hitters", sketch, "--key", "dst", "--threshold", "0")
+    question = {"type": "query heavy hitters", "sketch_id": sketch, "counter_key_type": "dst", "hitter_threshold": 0}
+    peers = expect_complete(fabric.ask(question), count)
+    # ARP is not counted; every peer with a node gets one echo request and one reply of h6's.
+    if peers != {fabric.address(name): 2 for name in fabric.node_names if name != "h6"}:
+        raise FabricError(f"every node but h6 should show exactly 2: {peers}")
+
+
+SCENARIOS = {"blacklist": blacklist, "demo": demo, "pingall": pingall}
 
 
 def scenario_names():

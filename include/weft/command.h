@@ -43,6 +43,10 @@ int command_get_text(const struct command *command, const char *name, const char
 /* The same, for a field that must be there. */
 int command_need_text(const struct command *command, const char *name, const char **text, struct error *err);
 
+/* The same for a field that may also be a list of texts or numbers: *text is them with commas between, and so is the
+ * field from then on. */
+int command_get_list(const struct command *command, const char *name, const char **text, struct error *err);
+
 /* A number from min to max, given as number or text; fallback when absent. */
 int command_get_number(const struct command *command, const char *name, double min, double max, double fallback,
 		       double *number, struct error *err);

@@ -24,6 +24,7 @@
 #define LIMIT_OPEN_REQUESTS 1024 /* at one node */
 #define LIMIT_SKETCHES 256	 /* at one node */
 #define LIMIT_COUNTERS 16	 /* of one sketch */
+#define LIMIT_SAMPLE 1000000	 /* one packet counted of at most so many */
 
 #define DEFAULT_SKETCH_MEMORY (256 * 1024)
 #define LIMIT_SKETCH_MEMORY_MIN (16 * 1024)

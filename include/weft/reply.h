@@ -15,6 +15,7 @@ struct reply {
 	json_t *data;	 /* NULL: the reply has none */
 	json_t *quality; /* measurement queries only; packets_seen and packets_lost are added from the partial */
 	json_t *window;
+	json_t *counted_at; /* hooks; measurement queries only */
 	bool is_truncated;
 };
 

@@ -17,7 +17,7 @@ struct capture {
 	struct capture_start start;
 };
 
-struct capture *capture_start(struct source *source, int64_t clock_offset_ms, struct error *err)
+struct capture *capture_start(struct source *source, const struct capture_options *options, struct error *err)
 {
 	struct capture *capture = calloc(1, sizeof *capture);
 
@@ -27,7 +27,7 @@ struct capture *capture_start(struct source *source, int64_t clock_offset_ms, st
 		return NULL;
 	}
 	capture->start.source = source;
-	capture->start.clock_offset_ms = clock_offset_ms;
+	capture->start.options = *options;
 	atomic_store_explicit(&capture->start.handed, 1, memory_order_release);
 	capture->actor = zactor_new(capture_thread_run, &capture->start);
 	if (!capture->actor) {

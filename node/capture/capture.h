@@ -10,6 +10,7 @@
 #ifndef CAPTURE_CAPTURE_H
 #define CAPTURE_CAPTURE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,8 +25,20 @@ struct capture_figures {
 	enum capture_state state;
 	struct source_figures source;
 	uint64_t unreadable; /* packets without a readable IP header */
+	uint64_t counted;    /* packets that at least one sketch matched */
+	uint64_t cpu_us;     /* of the thread */
 	struct error error;  /* why it failed */
+	char warning[256];   /* the source's own, "" for none */
 };
+
+struct capture_options {
+	unsigned int number; /* of this thread within the node; stands in its name */
+	int64_t clock_offset_ms; /* added to the wall clock (tests) */
+	uint64_t seed; /* of the choice of packets that sampling makes */
+	atomic_uint *beat; /* goes up at each turn, every CAPTURE_BEAT_MS at least; NULL: nobody watches */
+};
+
+#define CAPTURE_BEAT_MS 200
 
 /* From the thread: epochs that ended, or the answer to capture_seal. Ends with capture_report_destroy. */
 struct capture_report {
@@ -34,7 +47,7 @@ struct capture_report {
 	struct capture_figures figures;
 	struct capture_matched {
 		uint64_t task;
-		uint64_t packets;
+		struct task_figures figures;
 	} * matched; /* one for each task */
 	size_t matched_count;
 	struct task_sealed *sealed;
@@ -43,8 +56,8 @@ struct capture_report {
 
 struct capture;
 
-/* Starts the thread on a source. Takes source, also on failure. clock_offset_ms is added to the wall clock (tests). */
-struct capture *capture_start(struct source *source, int64_t clock_offset_ms, struct error *err);
+/* Starts the thread on a source. Takes source, also on failure. */
+struct capture *capture_start(struct source *source, const struct capture_options *options, struct error *err);
 
 /* Stops the thread, waits for it, frees what it owned; NULL is fine. */
 void capture_stop(struct capture *capture);

@@ -5,11 +5,14 @@
  * The PAIR is looked at before every batch, so that an order sent before a packet's rule existed is known before that
  * packet is counted. No allocation, lock or system call per packet.
  */
+#define _GNU_SOURCE /* pthread_setname_np */
 #include "capture_thread.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "interfaces.h"
 #include "measure/epoch.h"
 
 #define CAPTURE_BURST 16  /* batches between two looks at the clock */
@@ -18,13 +21,16 @@
 struct capture_thread {
 	zsock_t *pipe;
 	struct source *source;
-	int64_t clock_offset_ms;
+	struct capture_options options;
 	int64_t epoch;
 	struct capture_figures figures;
 	struct filter_endpoint *endpoints;
 	struct filter_fabric fabric;
+	struct interfaces interfaces;
 	size_t task_count;
 	struct task *tasks[LIMIT_SKETCHES];
+	uint64_t masks[LIMIT_SKETCHES]; /* of the batch: which packets each task matches */
+	bool is_sampled;		/* some task takes 1 of N */
 	struct packet packets[SOURCE_BATCH];
 	struct packet_head heads[SOURCE_BATCH];
 	bool is_stopped;
@@ -35,7 +41,33 @@ static int64_t capture_now_ms(const struct capture_thread *thread)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + thread->clock_offset_ms;
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + thread->options.clock_offset_ms;
+}
+
+/* The watched counter is never 0 while the thread runs. */
+static void capture_beat(const struct capture_thread *thread)
+{
+	unsigned int beat;
+
+	if (!thread->options.beat)
+		return;
+	beat = atomic_load_explicit(thread->options.beat, memory_order_relaxed) + 1;
+	atomic_store_explicit(thread->options.beat, beat ? beat : 1, memory_order_relaxed);
+}
+
+static void capture_read_figures(struct capture_thread *thread)
+{
+	const char *warning = NULL;
+	struct timespec cpu;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+	thread->figures.cpu_us = (uint64_t)cpu.tv_sec * 1000000 + (uint64_t)cpu.tv_nsec / 1000;
+	if (!thread->source)
+		return;
+	thread->source->ops->figures(thread->source, &thread->figures.source);
+	if (thread->source->ops->warning)
+		warning = thread->source->ops->warning(thread->source);
+	snprintf(thread->figures.warning, sizeof thread->figures.warning, "%s", warning ? warning : "");
 }
 
 void capture_order_destroy(struct capture_order *order)
@@ -74,12 +106,11 @@ static struct capture_report *capture_collect(struct capture_thread *thread, uin
 	}
 	report->token = token;
 	report->epoch = thread->epoch;
-	if (thread->source)
-		thread->source->ops->figures(thread->source, &thread->figures.source);
+	capture_read_figures(thread);
 	report->figures = thread->figures;
 	for (size_t i = 0; i < thread->task_count; i++) {
 		report->matched[i] =
-			(struct capture_matched){task_number(thread->tasks[i]), task_matched(thread->tasks[i])};
+			(struct capture_matched){task_number(thread->tasks[i]), task_figures(thread->tasks[i])};
 		report->sealed_count +=
 			task_seal(thread->tasks[i], report->sealed + report->sealed_count, room - report->sealed_count);
 	}
@@ -105,6 +136,7 @@ static void capture_turn_epoch(struct capture_thread *thread)
 		return;
 	capture_report(thread, 0);
 	thread->epoch = now;
+	interfaces_forget(&thread->interfaces);
 }
 
 /* Closes the source at once: a queue that is bound and not read would hold the host's packets; unbound, the rules'
@@ -118,12 +150,65 @@ static void capture_fail(struct capture_thread *thread, const struct error *why)
 	thread->source = NULL;
 }
 
+/* What the packet says, and which interfaces it passes; those that cannot be read are left out. */
+static size_t capture_parse(struct capture_thread *thread, size_t count)
+{
+	size_t readable = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct packet_head *head = &thread->heads[i];
+		struct packet *packet = &thread->packets[readable];
+		const struct interface *in, *out;
+
+		if (packet_parse(head->data, head->captured, head->wire_len, head->hook, packet) < 0)
+			continue;
+		readable++;
+		in = interfaces_find(&thread->interfaces, head->in_index);
+		out = interfaces_find(&thread->interfaces, head->out_index);
+		packet->in_dev = in ? in->name : NULL;
+		packet->out_dev = out ? out->name : NULL;
+		packet->mtu = out ? out->mtu : in ? in->mtu : 0;
+	}
+	return readable;
+}
+
+/* A rule hands over 1 in N of what its sketches match, N being the least that any of them asks for. */
+static void capture_weigh(struct capture_thread *thread, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint32_t weight = UINT32_MAX;
+
+		for (size_t t = 0; t < thread->task_count; t++) {
+			uint32_t sample = task_filter(thread->tasks[t])->sample;
+
+			if (thread->masks[t] >> i & 1 && sample < weight)
+				weight = sample;
+		}
+		thread->packets[i].weight = weight == UINT32_MAX || weight == 0 ? 1 : weight;
+	}
+}
+
+static void capture_count(struct capture_thread *thread, size_t count)
+{
+	uint64_t counted = 0;
+
+	for (size_t t = 0; t < thread->task_count; t++) {
+		thread->masks[t] = task_match(thread->tasks[t], thread->packets, count, &thread->fabric);
+		counted |= thread->masks[t];
+	}
+	thread->figures.counted += (uint64_t)__builtin_popcountll(counted);
+	if (thread->is_sampled && thread->source->ops->rules != SOURCE_RULES_NONE)
+		capture_weigh(thread, count);
+	for (size_t t = 0; t < thread->task_count; t++)
+		task_update(thread->tasks[t], thread->packets, thread->masks[t]);
+}
+
 /* One batch; its size, or enum source_result. */
 static int capture_batch(struct capture_thread *thread)
 {
 	const struct source_ops *ops = thread->source ? thread->source->ops : NULL;
 	struct error why = {0};
-	size_t readable = 0;
+	size_t readable;
 	int count = ops ? ops->receive(thread->source, thread->heads, SOURCE_BATCH, &why) : SOURCE_END;
 
 	if (count == SOURCE_FAILED)
@@ -132,16 +217,9 @@ static int capture_batch(struct capture_thread *thread)
 		thread->figures.state = CAPTURE_DONE;
 	if (count <= 0)
 		return count;
-	for (int i = 0; i < count; i++) {
-		const struct packet_head *head = &thread->heads[i];
-
-		if (packet_parse(head->data, head->captured, head->wire_len, head->hook, &thread->packets[readable]) ==
-		    0)
-			readable++;
-	}
+	readable = capture_parse(thread, (size_t)count);
 	thread->figures.unreadable += (size_t)count - readable;
-	for (size_t t = 0; t < thread->task_count; t++)
-		task_update(thread->tasks[t], thread->packets, readable, &thread->fabric);
+	capture_count(thread, readable);
 	if (ops->release(thread->source, &why) < 0) {
 		capture_fail(thread, &why);
 		return SOURCE_FAILED;
@@ -170,6 +248,22 @@ static struct task *capture_find(struct capture_thread *thread, uint64_t number,
 	return NULL;
 }
 
+/* What depends on all tasks together: whether any samples, and what the source may leave out early. */
+static void capture_review_tasks(struct capture_thread *thread)
+{
+	struct filter filters[LIMIT_SKETCHES];
+	struct error why = {0};
+
+	thread->is_sampled = false;
+	for (size_t i = 0; i < thread->task_count; i++) {
+		filters[i] = *task_filter(thread->tasks[i]);
+		thread->is_sampled |= filters[i].sample > 1;
+	}
+	if (thread->source && thread->source->ops->set_filters &&
+	    thread->source->ops->set_filters(thread->source, filters, thread->task_count, &why) < 0)
+		capture_fail(thread, &why);
+}
+
 static void capture_take_tasks(struct capture_thread *thread, struct capture_order *order)
 {
 	size_t at = 0;
@@ -178,9 +272,11 @@ static void capture_take_tasks(struct capture_thread *thread, struct capture_ord
 	if (order->kind == ORDER_ADD_TASK && thread->task_count < LIMIT_SKETCHES) {
 		thread->tasks[thread->task_count++] = order->new_task;
 		order->new_task = NULL;
+		capture_review_tasks(thread);
 	} else if (order->kind == ORDER_REMOVE_TASK && task) {
 		task_destroy(task);
 		thread->tasks[at] = thread->tasks[--thread->task_count];
+		capture_review_tasks(thread);
 	} else if (order->kind == ORDER_ADD_COUNTER && task) {
 		struct error why = {0};
 
@@ -247,8 +343,8 @@ static void capture_wait(struct capture_thread *thread)
 
 	if (runs && descriptor < 0 && ops->wait_ms(thread->source) < wait_ms)
 		wait_ms = ops->wait_ms(thread->source);
-	if (wait_ms > EPOCH_MS)
-		wait_ms = EPOCH_MS;
+	if (wait_ms > CAPTURE_BEAT_MS)
+		wait_ms = CAPTURE_BEAT_MS;
 	zmq_poll(items, descriptor < 0 ? 1 : 2, wait_ms < 0 ? 0 : wait_ms);
 }
 
@@ -273,19 +369,24 @@ void capture_thread_run(zsock_t *pipe, void *args)
 {
 	struct capture_start *start = args;
 	struct capture_thread *thread = calloc(1, sizeof *thread);
+	char name[16];
 
 	(void)atomic_load_explicit(&start->handed, memory_order_acquire);
 	thread->pipe = pipe;
 	thread->source = start->source;
-	thread->clock_offset_ms = start->clock_offset_ms;
+	thread->options = start->options;
 	atomic_store_explicit(&start->taken, 1, memory_order_release);
 	thread->figures.state = thread->source->ops->is_live ? CAPTURE_RUNNING : CAPTURE_IDLE;
 	thread->epoch = epoch_of(capture_now_ms(thread));
+	interfaces_init(&thread->interfaces);
+	snprintf(name, sizeof name, "weft-capture-%u", thread->options.number % 100);
+	pthread_setname_np(pthread_self(), name);
 	zsock_set_sndhwm(pipe, 0);
 	zsock_signal(pipe, 0);
 	while (!thread->is_stopped) {
 		bool is_busy = thread->figures.state == CAPTURE_RUNNING;
 
+		capture_beat(thread);
 		for (int i = 0; i < CAPTURE_BURST && is_busy && !thread->is_stopped; i++) {
 			capture_listen(thread);
 			is_busy = !thread->is_stopped && thread->figures.state == CAPTURE_RUNNING &&
@@ -302,6 +403,9 @@ void capture_thread_run(zsock_t *pipe, void *args)
 		task_destroy(thread->tasks[i]);
 	if (thread->source)
 		thread->source->ops->destroy(thread->source);
+	interfaces_clear(&thread->interfaces);
+	if (thread->options.beat)
+		atomic_store(thread->options.beat, 0);
 	free(thread->endpoints);
 	free(thread);
 }

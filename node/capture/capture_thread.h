@@ -41,7 +41,7 @@ struct capture_parcel {
 struct capture_start {
 	atomic_int handed, taken; /* the hand-overs, made visible: to the thread, and back once it has read the rest */
 	struct source *source; /* the thread's from then on */
-	int64_t clock_offset_ms;
+	struct capture_options options;
 };
 
 /* A zactor function; args is a struct capture_start that outlives the thread's first signal. */

@@ -1,245 +1,37 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * rules - reads, changes and mends the kernel's rules by the iptables programs.
+ * rules - both families' tables, from one wish.
  *
- * Each family goes through the same steps: read the table (iptables-save -c), write the change for exactly that
- * text (rules_text), commit it (one iptables-restore --noflush), read again and compare. Somebody else's change
- * between reading and committing makes the commit fail as a whole, and the steps are taken again. The invariant:
- * `own` is what the tool printed of our chains after our last change; a different text means that somebody else
- * touched them.
- * Counters: a change zeroes them, so what they had counted is read just before and added up. Packets that are
- * counted between that reading and the commit are missing in the sum: matched is a lower bound by those.
- * Used by the node; blocks for as long as the programs run (10 s at most each).
+ * IPv4 changes first; when IPv6 then fails, IPv4 is set back. The invariant: plans, ledgers and the list of counters
+ * speak of the same wish, the last that was applied in both families. Used by keeper.c, and by who cleans up.
  */
 #include "rules.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "rules_plan.h"
-#include "rules_text.h"
-#include "run.h"
+#include "rules_family.h"
+#include "rules_match.h"
+#include "rules_save.h"
 
-#define RULES_TOOL_MS 10000
-#define RULES_TRIES 3
-#define RULES_WORDS_MAX 256
-
-/* One family's tools and tables. */
-struct rules_family {
-	uint8_t family;			/* 4 or 6 */
-	bool is_usable;
-	bool is_touched;		/* something of ours may be there */
-	char save[RUN_PATH_MAX], restore[RUN_PATH_MAX];
-	struct rules_plan plan;		/* what should be in the kernel */
-	char *own;			/* what of ours was there after our last change; NULL: none yet */
-	uint64_t before, latest;	/* packets: of earlier rules; of the present ones as last read */
-};
+#define RULES_FAMILIES 2
+#define RULES_WARNING_MAX 320
 
 struct rules {
 	uint16_t queue;
-	struct rules_family families[2];
-	char warning[RULES_WORDS_MAX + 128];
+	struct rules_family families[RULES_FAMILIES];
+	struct rules_count *counters; /* of the last wish; only the ids are kept up to date */
+	size_t counter_count;
+	char warning[RULES_WARNING_MAX];
 };
 
-/* What a tool said, on one line, without the remarks it begins with "#". Returns words. */
-static char *words_collect(const char *text, char words[RULES_WORDS_MAX])
+void rules_counts_clear(struct rules_counts *counts)
 {
-	size_t used = 0;
-
-	while (*text && used + 2 < RULES_WORDS_MAX) {
-		size_t len = strcspn(text, "\n"), room = RULES_WORDS_MAX - used - 1;
-
-		if (len > 0 && *text != '#') {
-			int wrote = snprintf(words + used, room, "%s%.*s", used ? "; " : "", (int)len, text);
-
-			used += (size_t)wrote < room ? (size_t)wrote : room - 1;
-		}
-		text += len + (text[len] == '\n');
-	}
-	words[used] = '\0';
-	return words;
-}
-
-/* Runs a tool; *printed (may be NULL) is its printed text. A status other than 0 is an error in its words. */
-static int tool_run(const char *const argv[], const char *input, char **printed, struct error *err)
-{
-	struct run_output output;
-	char words[RULES_WORDS_MAX];
-	int result = 0;
-
-	if (run_program(argv, input, RULES_TOOL_MS, &output, err) < 0)
-		return -1;
-	if (output.status != 0)
-		result = error_set(err, ERROR_CAPTURE_FAILED, "%s: exit status %d: %s", strrchr(argv[0], '/') + 1,
-				   output.status, words_collect(output.err, words));
-	if (result == 0 && printed) {
-		*printed = output.out;
-		output.out = NULL;
-	}
-	run_output_clear(&output);
-	return result;
-}
-
-/* The family's mangle table as text, for the caller to free; NULL on failure. */
-static char *table_save(const struct rules_family *family, struct error *err)
-{
-	const char *const argv[] = { family->save, "-c", "-t", "mangle", NULL };
-	char *text = NULL;
-
-	return tool_run(argv, NULL, &text, err) == 0 ? text : NULL;
-}
-
-/* -w: a host with the legacy tools shares one lock among all who use them. */
-static int table_restore(const struct rules_family *family, const char *text, struct error *err)
-{
-	const char *const argv[] = { family->restore, "--noflush", "-w", "2", NULL };
-
-	return tool_run(argv, text, NULL, err);
-}
-
-static size_t hooks_count(uint8_t hooks)
-{
-	return (size_t)__builtin_popcount(hooks);
-}
-
-/* Takes the counters of a reading; ones that went down were zeroed by somebody else. */
-static void counters_note(struct rules_family *family, const struct rules_found *found)
-{
-	if (!family->own)
-		return;
-	if (found->packets < family->latest)
-		family->before += family->latest;
-	family->latest = found->packets;
-}
-
-/* Reads the table back after a change, and keeps what it holds of ours. A rule behind a jump is no failure. */
-static int change_check(struct rules_family *family, const struct rules_plan *plan, struct error *err)
-{
-	char *save = table_save(family, err), *own = save ? rules_text_own(save, err) : NULL;
-	struct rules_found found = { 0 };
-
-	if (own)
-		rules_text_read(save, &found);
-	free(save);
-	if (!own)
-		return -1;
-	if (found.chains == hooks_count(plan->hooks) && found.rules == plan->count &&
-	    found.jumps == hooks_count(plan->hooks)) {
-		free(family->own);
-		family->own = own;
-		return 0;
-	}
-	free(own);
-	return error_set(err, ERROR_CAPTURE_FAILED, "rules: IPv%u: mangle holds %zu chains and %zu rules of Weft's "
-			 "after the change, not %zu and %zu (does another program change this table?)",
-			 family->family, found.chains, found.rules, hooks_count(plan->hooks), plan->count);
-}
-
-/* Reads the table, and commits the plan for what was read. */
-static int change_commit(struct rules_family *family, const struct rules_plan *plan, struct error *err)
-{
-	char *save = table_save(family, err), *text = NULL;
-	struct rules_found found;
-	int result = -1;
-
-	if (!save)
-		return -1;
-	rules_text_read(save, &found);
-	counters_note(family, &found);
-	if (plan->hooks || found.chains || found.jumps)
-		text = rules_text_replace(save, plan, err);
-	else
-		result = 0;	/* nothing there, nothing wanted: leave the kernel without a table it did not have */
-	if (text)
-		result = table_restore(family, text, err);
-	if (text && result == 0) {
-		family->before += family->latest;
-		family->latest = 0;
-	}
-	free(text);
-	free(save);
-	return result;
-}
-
-/* Makes the kernel equal to *plan. Done: the family keeps it, and *plan becomes the one it had. */
-static int family_apply(struct rules_family *family, struct rules_plan *plan, struct error *err)
-{
-	struct rules_plan old = family->plan;
-	struct error why = { 0 };
-	int result = -1;
-
-	if (!family->is_usable)
-		return 0;
-	family->is_touched = true;
-	for (int i = 0; i < RULES_TRIES && result < 0 && why.code != ERROR_TIMEOUT; i++)
-		result = change_commit(family, plan, &why);
-	if (result == 0)
-		result = change_check(family, plan, &why);
-	if (result < 0)
-		return error_set(err, why.code, "%s", why.text);
-	family->plan = *plan;
-	*plan = old;
-	return 0;
-}
-
-/* Puts back what somebody else changed. Sets *changed when there was something to do. */
-static int family_mend(struct rules_family *family, bool *changed, struct error *err)
-{
-	char *save, *own, *text = NULL;
-	struct rules_found found;
-	int result = -1;
-
-	if (!family->own)
-		return 0;
-	save = table_save(family, err);
-	own = save ? rules_text_own(save, err) : NULL;
-	if (!own)
-		goto cleanup;
-	rules_text_read(save, &found);
-	counters_note(family, &found);
-	if (strcmp(own, family->own) != 0) {
-		struct rules_plan same = family->plan;
-
-		*changed = true;
-		result = family_apply(family, &same, err);
-	} else if (found.good_jumps != family->plan.hooks || found.jumps != hooks_count(family->plan.hooks)) {
-		*changed = true;
-		text = rules_text_rejump(save, family->plan.hooks, err);
-		result = text ? table_restore(family, text, err) : -1;
-	} else {
-		result = 0;
-	}
-cleanup:
-	free(text);
-	free(own);
-	free(save);
-	return result;
-}
-
-/* Whether the tools are there and the kernel would take such rules: a commit that is only tried. */
-static int family_probe(struct rules_family *family, uint16_t queue, struct error *err)
-{
-	const char *name = family->family == 4 ? "iptables" : "ip6tables";
-	const char *const argv[] = { family->restore, "--test", "--noflush", "-w", "2", NULL };
-	char tool[32], text[256], *save;
-
-	snprintf(tool, sizeof(tool), "%s-save", name);
-	if (!run_find(tool, family->save))
-		return error_set(err, ERROR_CAPTURE_FAILED, "%s: not found (apt-get install iptables)", name);
-	snprintf(tool, sizeof(tool), "%s-restore", name);
-	if (!run_find(tool, family->restore))
-		return error_set(err, ERROR_CAPTURE_FAILED, "%s: not found (apt-get install iptables)", name);
-	save = table_save(family, err);
-	if (!save)
-		return -1;
-	free(save);
-	snprintf(text, sizeof(text), "*mangle\n:" RULES_CHAIN_PREFIX "TEST - [0:0]\n-A " RULES_CHAIN_PREFIX "TEST "
-		 "-m comment --comment " RULES_COMMENT " -j NFQUEUE --queue-num %u --queue-bypass\nCOMMIT\n", queue);
-	if (tool_run(argv, text, NULL, err) < 0)
-		return -1;
-	family->is_usable = true;
-	return 0;
+	free(counts->counters);
+	*counts = (struct rules_counts){ 0 };
 }
 
 struct rules *rules_create(uint16_t queue, struct error *err)
@@ -254,105 +46,245 @@ struct rules *rules_create(uint16_t queue, struct error *err)
 	rules->queue = queue;
 	rules->families[0].family = 4;
 	rules->families[1].family = 6;
-	if (family_probe(&rules->families[0], queue, err) < 0) {
+	if (rules_family_find(&rules->families[0], "", err) < 0 ||
+	    rules_family_probe(&rules->families[0], queue, err) < 0) {
 		free(rules);
 		return NULL;
 	}
-	if (family_probe(&rules->families[1], queue, &why) < 0)
-		snprintf(rules->warning, sizeof(rules->warning), "IPv6 packets are not measured: %.*s", RULES_WORDS_MAX,
-			 why.text);
+	if (rules_family_find(&rules->families[1], "", &why) < 0 ||
+	    rules_family_probe(&rules->families[1], queue, &why) < 0)
+		snprintf(rules->warning, sizeof(rules->warning), "IPv6 packets are not measured: %.*s",
+			 RULES_WARNING_MAX - 40, why.text);
 	return rules;
+}
+
+void rules_set_tick(struct rules *rules, void (*tick)(void *context), void *context)
+{
+	for (size_t i = 0; i < RULES_FAMILIES; i++) {
+		rules->families[i].tick = tick;
+		rules->families[i].tick_context = context;
+	}
+}
+
+/* Whether the legacy tables of this namespace have mangle: asking for a table makes one. */
+static bool legacy_is_there(uint8_t family)
+{
+	FILE *names = fopen(family == 4 ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names", "re");
+	char name[64];
+	bool is_there = false;
+
+	while (names && !is_there && fgets(name, sizeof(name), names))
+		is_there = strcmp(name, "mangle\n") == 0;
+	if (names)
+		fclose(names);
+	return is_there;
+}
+
+static bool program_is_same(const char *one, const char *other)
+{
+	char *a = realpath(one, NULL), *b = realpath(other, NULL);
+	bool is_same = a && b && strcmp(a, b) == 0;
+
+	free(a);
+	free(b);
+	return is_same;
+}
+
+/* Leftovers in the tables of the back end that is not the default here; tools that do not work have left nothing. */
+static int other_clean(const struct rules_family *family, const char *infix, struct error *err)
+{
+	struct rules_family other = { .family = family->family, .tick = family->tick,
+				      .tick_context = family->tick_context };
+	struct error why = { 0 };
+	int result = 0;
+
+	if (rules_family_find(&other, infix, NULL) < 0 || program_is_same(other.save, family->save))
+		return 0;
+	if (strcmp(infix, "-legacy") == 0 && !legacy_is_there(other.family))
+		return 0;
+	if (rules_family_clean(&other, &why) < 0 && other.has_ours)
+		result = error_set(err, why.code, "%s", why.text);
+	rules_family_clear(&other);
+	return result;
 }
 
 int rules_clean(struct rules *rules, struct error *err)
 {
 	int result = 0;
 
-	for (size_t i = 0; i < 2; i++) {
-		struct rules_plan none = { 0 };
+	for (size_t i = 0; i < RULES_FAMILIES; i++) {
+		struct rules_family *family = &rules->families[i];
+		struct error *why = result == 0 ? err : NULL;
 
-		if (family_apply(&rules->families[i], &none, result == 0 ? err : NULL) < 0)
+		if (other_clean(family, "-nft", why) < 0 || other_clean(family, "-legacy", why) < 0 ||
+		    (family->is_usable && rules_family_clean(family, why) < 0))
 			result = -1;
-		rules_plan_clear(&none);
 	}
 	return result;
 }
 
-/* A filter that only IPv6's tables could serve must not count a silent 0 where there are none. */
-static int filters_check(const struct rules *rules, const struct filter *filters, size_t count, struct error *err)
+static int id_check(const char *id, struct error *err)
 {
-	for (size_t i = 0; i < count && !rules->families[1].is_usable; i++)
-		if (filters[i].family == 6 || filters[i].src.family == 6 || filters[i].dst.family == 6)
-			return error_set(err, ERROR_CAPTURE_FAILED, "rules: %s", rules->warning);
+	for (const char *at = id; *at; at++)
+		if (!isalnum((unsigned char)*at) && !strchr("._-", *at))
+			return error_set(err, ERROR_INTERNAL, "rules: id \"%.80s\": cannot stand in a comment", id);
 	return 0;
 }
 
-static bool plan_equal(const struct rules_plan *a, const struct rules_plan *b)
+static int filter_check(const struct rules *rules, const char *id, const struct filter *filter, struct error *err)
 {
-	return a->hooks == b->hooks && a->count == b->count &&
-	       strcmp(a->lines ? a->lines : "", b->lines ? b->lines : "") == 0;
+	bool is_six = filter->family == 6 || (filter->src.family == 6 && !filter->not_src) ||
+		      (filter->dst.family == 6 && !filter->not_dst);
+
+	if (id_check(id, err) < 0 || rule_match_check(filter, err) < 0)
+		return -1;
+	if (is_six && !rules->families[1].is_usable) /* never a silent 0 */
+		return error_set(err, ERROR_CAPTURE_FAILED, "rules: %s", rules->warning);
+	return 0;
 }
 
-/* A plan that is in the kernel already is only mended: its counters go on. */
-static int family_set(struct rules_family *family, struct rules_plan *plan, struct error *err)
+static int wish_check(const struct rules *rules, const struct rules_wish *wish, struct error *err)
 {
-	bool changed = false;
-
-	if (family->own && plan_equal(&family->plan, plan))
-		return family_mend(family, &changed, err);
-	return family_apply(family, plan, err);
+	for (size_t i = 0; i < wish->sketch_count; i++)
+		if (filter_check(rules, wish->sketches[i].id, &wish->sketches[i].filter, err) < 0)
+			return -1;
+	for (size_t i = 0; i < wish->counter_count; i++)
+		if (filter_check(rules, wish->counters[i].id, &wish->counters[i].filter, err) < 0)
+			return -1;
+	return 0;
 }
 
-int rules_set(struct rules *rules, const struct filter *filters, size_t count, const struct filter_fabric *fabric,
-	      struct error *err)
+/* Whether every rule of the counter in one plan is in the other. */
+static bool counter_is_in(const struct rules_plan *one, const struct rules_plan *other, const char *id)
 {
-	struct rules_plan plans[2] = { 0 };
-	int result = filters_check(rules, filters, count, err);
+	for (size_t i = 0; i < one->chain_count; i++) {
+		const struct plan_chain *chain = &one->chains[i], *same;
+		const char *cursor = chain->lines;
+		struct save_rule rule;
 
-	for (size_t i = 0; i < 2 && result == 0; i++)
-		result = rules_plan_init(&plans[i], rules->families[i].family, rules->queue, filters, count, fabric,
-					 err);
-	if (result == 0)
-		result = family_set(&rules->families[0], &plans[0], err);
-	if (result == 0 && family_set(&rules->families[1], &plans[1], err) < 0) {
-		result = -1;	/* plans[0] is what IPv4 had before */
-		family_set(&rules->families[0], &plans[0], NULL);
+		if (chain->kind != PLAN_CHAIN_COUNT)
+			continue;
+		same = rules_plan_find(other, chain->name, strlen(chain->name));
+		while (save_next_rule(&cursor, &rule))
+			if (save_rule_counts_for(&rule, id) && (!same || !save_has_rule(same->lines, &rule)))
+				return false;
 	}
-	for (size_t i = 0; i < 2; i++)
+	return true;
+}
+
+/* Whether the counter's rules are the same before and after, in both families. */
+static bool counter_stays(const struct rules *rules, const struct rules_plan plans[RULES_FAMILIES], const char *id)
+{
+	for (size_t i = 0; i < RULES_FAMILIES; i++)
+		if (!counter_is_in(&rules->families[i].plan, &plans[i], id) ||
+		    !counter_is_in(&plans[i], &rules->families[i].plan, id))
+			return false;
+	return true;
+}
+
+/* Both families or, as far as the kernel allows, none. *plans are then what is not in the kernel. */
+static int plans_apply(struct rules *rules, struct rules_plan plans[RULES_FAMILIES], const struct rules_keep *keep,
+		       struct error *err)
+{
+	if (rules_family_apply(&rules->families[0], &plans[0], keep, err) < 0)
+		return -1;
+	if (rules_family_apply(&rules->families[1], &plans[1], keep, err) == 0)
+		return 0;
+	rules_family_apply(&rules->families[0], &plans[0], keep, NULL);
+	return -1;
+}
+
+/* After a change in both families: what the ledgers speak of. Takes counters. */
+static void wish_note(struct rules *rules, struct rules_count *counters, size_t count, const struct rules_keep *keep)
+{
+	free(rules->counters);
+	rules->counters = counters;
+	rules->counter_count = count;
+	for (size_t i = 0; i < RULES_FAMILIES; i++) {
+		struct rules_family *family = &rules->families[i];
+
+		ledger_trim(&family->ledger, family->own ? family->own : "");
+		for (size_t j = 0, kept = 0; j < count; j++) {
+			if (kept < keep->count && strcmp(keep->ids[kept], counters[j].id) == 0)
+				kept++;
+			else
+				ledger_restart(&family->ledger, counters[j].id);
+		}
+	}
+}
+
+int rules_apply(struct rules *rules, const struct rules_wish *wish, struct error *err)
+{
+	struct rules_count *counters = calloc(wish->counter_count + 1, sizeof(*counters));
+	const char **ids = calloc(wish->counter_count + 1, sizeof(*ids));
+	struct rules_plan plans[RULES_FAMILIES] = { 0 };
+	struct rules_keep keep = { .ids = ids };
+	int result = wish_check(rules, wish, err);
+
+	if (!counters || !ids)
+		result = error_set(err, ERROR_INTERNAL, "rules: out of memory");
+	for (size_t i = 0; i < RULES_FAMILIES && result == 0; i++)
+		if (rules->families[i].is_usable)
+			result = rules_plan_init(&plans[i], rules->families[i].family, rules->queue, wish, err);
+	for (size_t i = 0; i < wish->counter_count && result == 0; i++) {
+		memcpy(counters[i].id, wish->counters[i].id, sizeof(counters[i].id));
+		if (counter_stays(rules, plans, counters[i].id))
+			ids[keep.count++] = counters[i].id;
+	}
+	if (result == 0)
+		result = plans_apply(rules, plans, &keep, err);
+	if (result == 0)
+		wish_note(rules, counters, wish->counter_count, &keep);
+	else
+		free(counters);
+	for (size_t i = 0; i < RULES_FAMILIES; i++)
 		rules_plan_clear(&plans[i]);
+	free(ids);
 	return result;
 }
 
 int rules_mend(struct rules *rules, bool *changed, struct error *err)
 {
+	int result = 0;
+
 	*changed = false;
-	for (size_t i = 0; i < 2; i++)
-		if (family_mend(&rules->families[i], changed, err) < 0)
-			return -1;
+	for (size_t i = 0; i < RULES_FAMILIES; i++)
+		if (rules_family_mend(&rules->families[i], changed, result == 0 ? err : NULL) < 0)
+			result = -1;
+	return result;
+}
+
+int rules_last(const struct rules *rules, struct rules_counts *counts, struct error *err)
+{
+	*counts = (struct rules_counts){ .counters = calloc(rules->counter_count + 1, sizeof(*counts->counters)) };
+	if (!counts->counters)
+		return error_set(err, ERROR_INTERNAL, "rules: out of memory");
+	counts->counter_count = rules->counter_count;
+	for (size_t i = 0; i < RULES_FAMILIES; i++) {
+		counts->nfqueue += ledger_nfqueue(&rules->families[i].ledger);
+		counts->nflog += ledger_nflog(&rules->families[i].ledger);
+	}
+	for (size_t j = 0; j < rules->counter_count; j++) {
+		struct rules_count *count = &counts->counters[j];
+
+		memcpy(count->id, rules->counters[j].id, sizeof(count->id));
+		for (size_t i = 0; i < RULES_FAMILIES; i++) {
+			struct ledger_count one = ledger_counter(&rules->families[i].ledger, count->id);
+
+			count->packets += one.packets;
+			count->bytes += one.bytes;
+		}
+	}
 	return 0;
 }
 
-int rules_matched(struct rules *rules, uint64_t *packets, struct error *err)
+int rules_read(struct rules *rules, struct rules_counts *counts, struct error *err)
 {
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < 2; i++) {
-		struct rules_family *family = &rules->families[i];
-		struct rules_found found;
-		char *save;
-
-		if (!family->own)
-			continue;
-		save = table_save(family, err);
-		if (!save)
+	*counts = (struct rules_counts){ 0 };
+	for (size_t i = 0; i < RULES_FAMILIES; i++)
+		if (rules_family_note(&rules->families[i], err) < 0)
 			return -1;
-		rules_text_read(save, &found);
-		free(save);
-		counters_note(family, &found);
-		sum += family->before + family->latest;
-	}
-	*packets = sum;
-	return 0;
+	return rules_last(rules, counts, err);
 }
 
 const char *rules_warning(const struct rules *rules)
@@ -365,14 +297,11 @@ void rules_destroy(struct rules *rules)
 {
 	if (!rules)
 		return;
-	for (size_t i = 0; i < 2; i++) {
-		struct rules_plan none = { 0 };
-
+	for (size_t i = 0; i < RULES_FAMILIES; i++) {
 		if (rules->families[i].is_touched)
-			family_apply(&rules->families[i], &none, NULL);
-		rules_plan_clear(&none);
-		rules_plan_clear(&rules->families[i].plan);
-		free(rules->families[i].own);
+			rules_family_clean(&rules->families[i], NULL);
+		rules_family_clear(&rules->families[i]);
 	}
+	free(rules->counters);
 	free(rules);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * rules - the kernel's half of capture: Weft's own chains in the mangle table.
+ * rules - the kernel's half of capture: Weft's own chains in the mangle table, of both families.
  *
- * WEFT-INPUT, WEFT-OUTPUT, WEFT-FORWARD hold the union of all filters, each rule with target NFQUEUE
- * --queue-bypass; the jump to them is the last rule of the hook's chain, so that a host's own mangle rules
- * are evaluated before the queue's ACCEPT ends the chain. Changes are one iptables-restore --noflush (and
- * one ip6tables-restore) each: atomic. Programs are run without a shell, every text is printed from a value.
- * What a filter says of one family only goes to that family's tables. Packets of the fabric itself
- * and of loopback are left out by the first rules of each chain unless a filter includes them.
+ * The chains hold exactly the union of all filters; the jumps to them are the last rules of INPUT, OUTPUT and FORWARD,
+ * so that a host's own mangle rules are evaluated before the queue's ACCEPT ends the chain. Each change is one
+ * iptables-restore --noflush (and one ip6tables-restore): atomic. Programs are run without a shell, every text is
+ * printed from a value. What a filter says of one family only goes to that family's tables. Packets of the fabric and
+ * of loopback are left out in the kernel but for the sketches that include them. rules_plan.h has the chains.
  */
 #ifndef CAPTURE_RULES_H
 #define CAPTURE_RULES_H
@@ -45,7 +44,7 @@ struct rules_wish {
 
 /* What the rules have counted since rules_create, over all changes of the rules. */
 struct rules_counts {
-	uint64_t nfqueue, nflog; /* packets handed to each (after sampling), by the kernel's own count */
+	uint64_t nfqueue, nflog; /* packets handed to each (after sampling), by the kernel's own count, at least */
 	struct rules_count {
 		char id[LIMIT_SKETCH_ID + 1];
 		uint64_t packets, bytes; /* since the counter was set, both families */
@@ -55,35 +54,33 @@ struct rules_counts {
 
 void rules_counts_clear(struct rules_counts *counts);
 
-/*
- * Makes the kernel's rules equal to the wish; an empty one removes everything of ours. On failure the rules are as
- * they were, as far as the kernel allows, and err carries the tool's own words. No counter of a rule that stays is
- * touched, and no packet of a sketch that stays is missed or handed over twice by the change.
- */
-int rules_apply(struct rules *rules, const struct rules_wish *wish, struct error *err);
-
-int rules_read(struct rules *rules, struct rules_counts *counts, struct error *err);
-
 /* Finds iptables and ip6tables; touches nothing yet. Without ip6tables only IPv4 is measured (see rules_warning). */
 struct rules *rules_create(uint16_t queue, struct error *err);
 
-/* Removes what an earlier run left: jumps first, then chains. Only to be called once the queue is bound. */
+/* Has tick called at least every RUN_TICK_MS (run.h) while a program runs: for a thread that is watched. */
+void rules_set_tick(struct rules *rules, void (*tick)(void *context), void *context);
+
+/*
+ * Removes what an earlier run left, of either back end (nft, legacy) where its tools are there. Only to be called by
+ * who owns this network namespace's rules (lock.h).
+ */
 int rules_clean(struct rules *rules, struct error *err);
 
 /*
- * Makes the kernel's rules equal to the union of the filters; count 0 removes jumps and chains. On failure the rules
- * are as they were, as far as the kernel allows, and err carries the tool's own words. Rules that are there
- * already go on with their counters.
+ * Makes the kernel's rules equal to the wish; an empty one removes everything of ours. On failure the rules are as
+ * they were, as far as the kernel allows, and err carries the tool's own words. No counter of a rule that stays is
+ * touched, and no packet of a sketch that stays is missed or handed over twice by the change. A counter whose filter
+ * changes begins anew. Counters count loopback and the fabric's own packets too, and know no sampling.
  */
-int rules_set(struct rules *rules, const struct filter *filters, size_t count, const struct filter_fabric *fabric,
-	      struct error *err);
+int rules_apply(struct rules *rules, const struct rules_wish *wish, struct error *err);
 
-/* Moves each jump back to the end of its chain where other rules have appeared behind it, and puts back what was
- * flushed. Sets *changed to whether anything had to be done. */
+/* Moves each jump back to the end of its chain where other rules have appeared behind it, puts back what was flushed,
+ * and reads what was counted. Sets *changed to whether anything had to be done. Runs no program without rules. */
 int rules_mend(struct rules *rules, bool *changed, struct error *err);
 
-/* Packets that the queue rules have counted since rules_create, over all changes of the rules. */
-int rules_matched(struct rules *rules, uint64_t *packets, struct error *err);
+/* Reads what was counted now; rules_last: as read last, without running a program. End with rules_counts_clear. */
+int rules_read(struct rules *rules, struct rules_counts *counts, struct error *err);
+int rules_last(const struct rules *rules, struct rules_counts *counts, struct error *err);
 
 /* NULL, or a sentence about what cannot be measured here (no ip6tables). Belongs to rules. */
 const char *rules_warning(const struct rules *rules);

@@ -1,196 +1,177 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * rules_plan - filters to the lines of iptables-restore.
+ * rules_plan - a wish to the lines of iptables-restore.
  *
- * Every text here is printed from a value. The rules are as wide as the union of the filters, with two
- * exceptions, both of them wider, since the daemon evaluates each filter again: protocol number 0 means "any" to
- * iptables and cannot be told apart, and a filter that includes the fabric or loopback lifts that exception for its
- * whole hook. Used by rules.c; the only failure is want of memory.
+ * Every text is printed from a value. The kernel draws 1 in N at random, in steps of 2^-31: N holds to N/2^32 (0.02 %
+ * at a million). Rules of counters know no classes: they count all that matches, loopback and the fabric included, and
+ * no verdict: a rule without a target. The action chains' rules are what packets are counted by (rules_ledger).
+ * Used by rules.c; the only failure is want of memory.
  */
 #include "rules_plan.h"
 
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PLAN_RETURN " -m comment --comment " RULES_COMMENT " -j RETURN\n"
+#include "rules_writer.h"
 
-/* One rule of a chain; an address of family 0 is left out. */
-struct plan_rule {
-	const struct prefix *src, *dst;
-	int16_t proto;
-};
-
-struct plan_writer {
-	FILE *out;
-	size_t count;
-	uint8_t family, hook;
-	uint16_t queue;
-};
-
-static const struct prefix PREFIX_ANY = { 0 };
-
-/* Whether every address of b is one of a. */
-static bool prefix_covers(const struct prefix *a, const struct prefix *b)
+const char *rules_kind_prefix(enum rules_kind kind)
 {
-	if (a->family == 0 || a->bits == 0)
-		return true;
-	return b->family == a->family && b->bits >= a->bits && prefix_match(a, b->family, b->addr);
+	static const char *const prefixes[] = { RULES_CHAIN_PREFIX "COUNT-", RULES_CHAIN_PREFIX "LOG-",
+						RULES_CHAIN_PREFIX };
+
+	return prefixes[kind];
 }
 
-static bool rule_covers(const struct plan_rule *a, const struct plan_rule *b)
+uint8_t rules_hook(size_t index)
 {
-	return (a->proto <= 0 || a->proto == b->proto) && prefix_covers(a->src, b->src) &&
-	       prefix_covers(a->dst, b->dst);
+	static const uint8_t hooks[RULES_HOOKS] = { HOOK_INPUT, HOOK_OUTPUT, HOOK_FORWARD };
+
+	return hooks[index];
 }
 
-/* Whether the filter asks for packets of this hook and family. */
-static bool filter_is_for(const struct filter *filter, uint8_t family, uint8_t hook)
+const struct plan_chain *rules_plan_find(const struct rules_plan *plan, const char *name, size_t len)
 {
-	return (filter->hooks & hook) && (!filter->family || filter->family == family) &&
-	       (!filter->src.family || filter->src.family == family) &&
-	       (!filter->dst.family || filter->dst.family == family);
+	for (size_t i = 0; i < plan->chain_count; i++)
+		if (strlen(plan->chains[i].name) == len && memcmp(plan->chains[i].name, name, len) == 0)
+			return &plan->chains[i];
+	return NULL;
 }
 
-static void address_write(const struct plan_writer *writer, const char *option, const struct prefix *prefix)
+int plan_fail(const struct plan_writer *writer)
 {
-	char text[PREFIX_TEXT_MAX];
-
-	if (prefix->family && prefix->bits)
-		fprintf(writer->out, " %s %s", option, prefix_print(prefix, text));
+	return error_set(writer->err, ERROR_INTERNAL, "rules: out of memory");
 }
 
-static void rule_begin(struct plan_writer *writer, const struct prefix *src, const struct prefix *dst)
+/* Begins a chain; rule_begin writes to it until chain_end. */
+int plan_begin_chain(struct plan_writer *writer, enum plan_chain_kind kind, const char *name)
 {
-	fprintf(writer->out, "-A " RULES_CHAIN_PREFIX "%s", filter_hook_name(writer->hook));
-	address_write(writer, "-s", src);
-	address_write(writer, "-d", dst);
-	writer->count++;
+	struct rules_plan *plan = writer->plan;
+	struct plan_chain *chains = realloc(plan->chains, (plan->chain_count + 1) * sizeof(*chains));
+
+	if (!chains)
+		return plan_fail(writer);
+	plan->chains = chains;
+	chains[plan->chain_count] = (struct plan_chain){ .kind = kind };
+	snprintf(chains[plan->chain_count++].name, RULES_CHAIN_MAX, "%s", name);
+	writer->text = NULL;
+	writer->out = open_memstream(&writer->text, &writer->len);
+	return writer->out ? 0 : plan_fail(writer);
 }
 
-static void return_write(struct plan_writer *writer, const struct prefix *src, const struct prefix *dst)
+int plan_end_chain(struct plan_writer *writer)
 {
-	rule_begin(writer, src, dst);
-	fputs(PLAN_RETURN, writer->out);
+	bool is_whole = !ferror(writer->out);
+
+	is_whole &= fclose(writer->out) == 0;
+	writer->out = NULL;
+	writer->plan->chains[writer->plan->chain_count - 1].lines = writer->text;
+	return is_whole ? 0 : plan_fail(writer);
 }
 
-static void loopback_write(struct plan_writer *writer)
+void plan_begin_rule(struct plan_writer *writer, const struct filter *part)
 {
-	const struct prefix loopback = writer->family == 4 ? (struct prefix){ .family = 4, .bits = 8, .addr = { 127 } }
-							   : (struct prefix){ .family = 6, .bits = 128,
-									      .addr = { [15] = 1 } };
-
-	return_write(writer, &loopback, &PREFIX_ANY);
-	return_write(writer, &PREFIX_ANY, &loopback);
+	fprintf(writer->out, "-A %s", writer->plan->chains[writer->plan->chain_count - 1].name);
+	if (part)
+		rule_match_print(part, writer->out);
+	writer->plan->rule_count++;
 }
 
-static bool endpoint_is_for(const struct filter_endpoint *end, uint8_t family)
+char *plan_name_action(enum rules_kind kind, uint32_t every, char name[RULES_CHAIN_MAX])
 {
-	return !end->addr.family || end->addr.family == family;
+	snprintf(name, RULES_CHAIN_MAX, RULES_CHAIN_PREFIX "%c-%u", kind == RULES_LOG ? 'L' : 'Q', every);
+	return name;
 }
 
-/* Whether an earlier endpoint, or a wider one, says the same of this family. */
-static bool endpoint_is_spare(const struct filter_fabric *fabric, size_t index, uint8_t family)
+int plan_write_action(struct plan_writer *writer, uint32_t every)
 {
-	const struct filter_endpoint *one = &fabric->endpoints[index];
+	char name[RULES_CHAIN_MAX];
+
+	plan_name_action(writer->kind, every, name);
+	if (rules_plan_find(writer->plan, name, strlen(name)))
+		return 0;
+	if (plan_begin_chain(writer, PLAN_CHAIN_ACTION, name) < 0)
+		return -1;
+	plan_begin_rule(writer, NULL);
+	if (every > 1)
+		fprintf(writer->out, " -m statistic --mode random --probability %.12f", 1.0 / every);
+	if (writer->kind == RULES_LOG)
+		fprintf(writer->out, PLAN_WEFT " -j NFLOG --nflog-group %u --nflog-size 128 --nflog-threshold 32\n",
+			writer->queue);
+	else
+		fprintf(writer->out, PLAN_WEFT " -j NFQUEUE --queue-num %u --queue-bypass\n", writer->queue);
+	return plan_end_chain(writer);
+}
+
+static int counters_write(struct plan_writer *writer)
+{
+	const struct rules_wish *wish = writer->wish;
+	struct rule_parts parts = { 0 };
+	char name[RULES_CHAIN_MAX];
+	int result = 0;
+
+	snprintf(name, sizeof(name), "%s%s", rules_kind_prefix(RULES_COUNT), filter_hook_name(writer->hook));
+	for (size_t i = 0; i < wish->counter_count && result == 0; i++) {
+		parts.count = 0;
+		result = rule_match_expand(&parts, &wish->counters[i].filter, writer->family, writer->hook,
+					   writer->err);
+		if (result == 0 && parts.count && !writer->out)
+			result = plan_begin_chain(writer, PLAN_CHAIN_COUNT, name);
+		for (size_t j = 0; j < parts.count && result == 0; j++) {
+			plan_begin_rule(writer, &parts.list[j]);
+			fprintf(writer->out, " -m comment --comment \"" RULES_COUNTER_COMMENT " %s\"\n",
+				wish->counters[i].id);
+		}
+	}
+	free(parts.list);
+	if (writer->out) {
+		writer->plan->jumps[RULES_COUNT] |= writer->hook;
+		result |= plan_end_chain(writer);
+	}
+	return result;
+}
+
+/* What TCP packets of the fabric look like in this family: from each endpoint, and to it. */
+static int fabric_gather(struct plan_writer *writer)
+{
+	const struct filter_fabric *fabric = &writer->wish->fabric;
 
 	for (size_t i = 0; i < fabric->count; i++) {
-		const struct filter_endpoint *other = &fabric->endpoints[i];
-
-		if (i != index && other->port == one->port && endpoint_is_for(other, family) &&
-		    prefix_covers(&other->addr, &one->addr) && (i < index || !prefix_covers(&one->addr, &other->addr)))
-			return true;
-	}
-	return false;
-}
-
-/* The fabric's own connections: what comes from the endpoint, and what goes to it. */
-static void fabric_write(struct plan_writer *writer, const struct filter_fabric *fabric)
-{
-	for (size_t i = 0; fabric && i < fabric->count; i++) {
 		const struct filter_endpoint *end = &fabric->endpoints[i];
+		const struct port_set port = { .count = 1, .ranges = { { end->port, end->port } } };
+		const struct filter from = { .hooks = HOOK_ANY, .family = end->addr.family, .proto = IPPROTO_TCP,
+					     .src = end->addr, .sport = port };
+		const struct filter to = { .hooks = HOOK_ANY, .family = end->addr.family, .proto = IPPROTO_TCP,
+					   .dst = end->addr, .dport = port };
 
-		if (!endpoint_is_for(end, writer->family) || endpoint_is_spare(fabric, i, writer->family))
-			continue;
-		rule_begin(writer, &end->addr, &PREFIX_ANY);
-		fprintf(writer->out, " -p tcp -m tcp --sport %u" PLAN_RETURN, end->port);
-		rule_begin(writer, &PREFIX_ANY, &end->addr);
-		fprintf(writer->out, " -p tcp -m tcp --dport %u" PLAN_RETURN, end->port);
+		if (rule_match_expand(&writer->fabric, &from, writer->family, HOOK_INPUT, writer->err) < 0 ||
+		    rule_match_expand(&writer->fabric, &to, writer->family, HOOK_INPUT, writer->err) < 0)
+			return -1;
 	}
+	return 0;
 }
 
-static void queue_write(struct plan_writer *writer, const struct plan_rule *rule)
+int rules_plan_init(struct rules_plan *plan, uint8_t family, uint16_t queue, const struct rules_wish *wish,
+		    struct error *err)
 {
-	rule_begin(writer, rule->src, rule->dst);
-	if (rule->proto > 0)
-		fprintf(writer->out, " -p %d", rule->proto);
-	fprintf(writer->out, " -m comment --comment " RULES_COMMENT " -j NFQUEUE --queue-num %u --queue-bypass\n",
-		writer->queue);
-}
-
-/* Whether rules[index] says nothing that another rule does not. */
-static bool rule_is_spare(const struct plan_rule *rules, size_t count, size_t index)
-{
-	for (size_t i = 0; i < count; i++)
-		if (i != index && rule_covers(&rules[i], &rules[index]) &&
-		    (i < index || !rule_covers(&rules[index], &rules[i])))
-			return true;
-	return false;
-}
-
-/* Writes one hook's chain; rules has room for count. Returns whether any filter asks for the hook. */
-static bool chain_write(struct plan_writer *writer, struct plan_rule *rules, const struct filter *filters, size_t count,
-			const struct filter_fabric *fabric)
-{
-	bool include_fabric = false, include_loopback = false;
-	size_t used = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (!filter_is_for(&filters[i], writer->family, writer->hook))
-			continue;
-		include_fabric |= filters[i].include_fabric;
-		include_loopback |= filters[i].include_loopback;
-		rules[used++] = (struct plan_rule){ &filters[i].src, &filters[i].dst, filters[i].proto };
-	}
-	if (!used)
-		return false;
-	if (!include_loopback)
-		loopback_write(writer);
-	if (!include_fabric)
-		fabric_write(writer, fabric);
-	for (size_t i = 0; i < used; i++)
-		if (!rule_is_spare(rules, used, i))
-			queue_write(writer, &rules[i]);
-	return true;
-}
-
-int rules_plan_init(struct rules_plan *plan, uint8_t family, uint16_t queue, const struct filter *filters, size_t count,
-		    const struct filter_fabric *fabric, struct error *err)
-{
-	static const uint8_t hooks[] = { HOOK_INPUT, HOOK_OUTPUT, HOOK_FORWARD };
-	struct plan_writer writer = { .family = family, .queue = queue };
-	struct plan_rule *rules = calloc(count + 1, sizeof(*rules));
 	struct rules_plan made = { 0 };
-	size_t len;
-	bool is_whole = false;
+	struct plan_writer writer = { .plan = &made, .wish = wish, .family = family, .queue = queue, .err = err };
+	int result;
 
-	writer.out = open_memstream(&made.lines, &len);
-	if (rules && writer.out) {
-		for (size_t i = 0; i < sizeof(hooks); i++) {
-			writer.hook = hooks[i];
-			if (chain_write(&writer, rules, filters, count, fabric))
-				made.hooks |= writer.hook;
-		}
-		is_whole = !ferror(writer.out);
+	writer.named = calloc(wish->sketch_count + 1, sizeof(*writer.named));
+	result = writer.named ? fabric_gather(&writer) : plan_fail(&writer);
+	for (size_t hook = 0; hook < RULES_HOOKS && result == 0; hook++) {
+		writer.hook = rules_hook(hook);
+		writer.kind = RULES_COUNT;
+		result = counters_write(&writer);
+		for (writer.kind = RULES_LOG; writer.kind < RULES_KINDS && result == 0; writer.kind++)
+			result = plan_write_union(&writer);
 	}
-	if (writer.out && fclose(writer.out) != 0)
-		is_whole = false;
-	free(rules);
-	made.count = writer.count;
-	if (!is_whole) {
-		free(made.lines);
-		return error_set(err, ERROR_INTERNAL, "rules: out of memory");
+	free(writer.fabric.list);
+	free(writer.named);
+	if (result < 0) {
+		rules_plan_clear(&made);
+		return -1;
 	}
 	*plan = made;
 	return 0;
@@ -198,6 +179,19 @@ int rules_plan_init(struct rules_plan *plan, uint8_t family, uint16_t queue, con
 
 void rules_plan_clear(struct rules_plan *plan)
 {
-	free(plan->lines);
+	for (size_t i = 0; i < plan->chain_count; i++)
+		free(plan->chains[i].lines);
+	free(plan->chains);
 	*plan = (struct rules_plan){ 0 };
+}
+
+bool rules_plan_equal(const struct rules_plan *a, const struct rules_plan *b)
+{
+	if (a->chain_count != b->chain_count || memcmp(a->jumps, b->jumps, sizeof(a->jumps)) != 0)
+		return false;
+	for (size_t i = 0; i < a->chain_count; i++)
+		if (strcmp(a->chains[i].name, b->chains[i].name) != 0 ||
+		    strcmp(a->chains[i].lines, b->chains[i].lines) != 0)
+			return false;
+	return true;
 }

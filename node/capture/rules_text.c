@@ -2,29 +2,17 @@
 /*
  * rules_text - between iptables-save and iptables-restore.
  *
- * The reader knows only as much of the language as it must: quoting (a comment may hold anything), the chain after -A,
- * and the target after -j or -g. A rule is deleted by the words that the tool printed for it. Lines that are not
- * understood are not ours. Used by rules.c and, with text that nobody vouches for, by its tests.
+ * A rule is deleted by the words that the tool printed for it, and put back by them. In a restore the order matters:
+ * chains are made first (one's own declared chain is made, or emptied where it is there), then rules that lead to
+ * chains go, then chains are emptied and removed, then rules come. Used by rules_family.c.
  */
 #include "rules_text.h"
 
-#include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A word of a line, quotes included. */
-struct text_word {
-	const char *at;
-	size_t len;
-};
-
-/* A rule as saved: "[1:60] -A INPUT -s ... -j WEFT-INPUT". */
-struct text_rule {
-	uint64_t packets;
-	struct text_word chain, target, rest;	/* rest: everything after the chain */
-};
+#include "rules_save.h"
 
 struct text_writer {
 	FILE *out;
@@ -32,137 +20,63 @@ struct text_writer {
 	size_t len;
 };
 
-static const uint8_t HOOKS[] = { HOOK_INPUT, HOOK_OUTPUT, HOOK_FORWARD };
-
-static bool word_is(const struct text_word *word, const char *text)
-{
-	return word->len == strlen(text) && memcmp(word->at, text, word->len) == 0;
-}
-
-static bool word_is_ours(const struct text_word *word)
-{
-	size_t len = strlen(RULES_CHAIN_PREFIX);
-
-	return word->len > len && memcmp(word->at, RULES_CHAIN_PREFIX, len) == 0;
-}
-
-/* The next word of the line that ends at end; a quote hides blanks, and a backslash in it hides a quote. */
-static bool word_next(const char **cursor, const char *end, struct text_word *word)
-{
-	const char *at = *cursor;
-	bool is_quoted = false;
-
-	while (at < end && isblank((unsigned char)*at))
-		at++;
-	word->at = at;
-	for (; at < end && (is_quoted || !isblank((unsigned char)*at)); at++) {
-		if (is_quoted && *at == '\\' && at + 1 < end)
-			at++;
-		else if (*at == '"')
-			is_quoted = !is_quoted;
-	}
-	word->len = (size_t)(at - word->at);
-	*cursor = at;
-	return word->len > 0;
-}
-
-/* Sets [*line, *end) to the next line of the text; false at its end. */
-static bool line_next(const char **cursor, const char **line, const char **end)
-{
-	if (**cursor == '\0')
-		return false;
-	*line = *cursor;
-	*end = *line + strcspn(*line, "\n");
-	*cursor = **end ? *end + 1 : *end;
-	return true;
-}
-
-static bool rule_read(const char *line, const char *end, struct text_rule *rule)
-{
-	struct text_word word;
-
-	*rule = (struct text_rule){ 0 };
-	if (!word_next(&line, end, &word))
-		return false;
-	if (*word.at == '[') {
-		sscanf(word.at, "[%" SCNu64, &rule->packets);
-		if (!word_next(&line, end, &word))
-			return false;
-	}
-	if (!word_is(&word, "-A") || !word_next(&line, end, &rule->chain))
-		return false;
-	rule->rest = (struct text_word){ line, (size_t)(end - line) };
-	while (word_next(&line, end, &word))
-		if ((word_is(&word, "-j") || word_is(&word, "-g")) && !word_next(&line, end, &rule->target))
-			break;
-	return true;
-}
-
-/* The name of the chain that a line such as ":WEFT-INPUT - [0:0]" declares. */
-static bool chain_read(const char *line, const char *end, struct text_word *chain)
-{
-	if (!word_next(&line, end, chain) || *chain->at != ':')
-		return false;
-	chain->at++;
-	chain->len--;
-	return true;
-}
-
-static bool rule_is_jump(const struct text_rule *rule)
-{
-	return word_is_ours(&rule->target) && !word_is_ours(&rule->chain);
-}
-
+/* A hook's jumps as this project writes them, without "-A INPUT", in their order. */
 #define JUMP_MAX 128
-/* The jump that this project writes itself, without "-A INPUT". Returns buf. */
-static char *jump_print(uint8_t hook, char buf[JUMP_MAX])
+struct text_jumps {
+	size_t count;
+	char rest[RULES_KINDS][JUMP_MAX];
+};
+
+static struct text_jumps jumps_of(const uint8_t masks[RULES_KINDS], uint8_t hook)
 {
-	snprintf(buf, JUMP_MAX, " -m comment --comment " RULES_COMMENT " -j " RULES_CHAIN_PREFIX "%s",
-		 filter_hook_name(hook));
-	return buf;
+	struct text_jumps jumps = { 0 };
+
+	for (enum rules_kind kind = 0; kind < RULES_KINDS; kind++)
+		if (masks[kind] & hook)
+			snprintf(jumps.rest[jumps.count++], JUMP_MAX, " -m comment --comment " RULES_COMMENT " -j %s%s",
+				 rules_kind_prefix(kind), filter_hook_name(hook));
+	return jumps;
 }
 
-/* Whether the hook's chain has our jump behind every other rule, and no other jump to a chain of ours. */
-static bool jump_is_good(const char *save, uint8_t hook)
+/* Whether the hook's chain ends in these jumps. */
+static bool jumps_are_last(const char *save, const struct text_jumps *jumps, uint8_t hook)
 {
-	char jump[JUMP_MAX];
-	const char *line, *end;
-	struct text_rule rule;
-	bool is_last = false;
-	size_t jumps = 0;
+	struct save_rule rule;
+	size_t next = 0;
 
-	jump_print(hook, jump);
-	while (line_next(&save, &line, &end)) {
-		if (!rule_read(line, end, &rule) || !word_is(&rule.chain, filter_hook_name(hook)))
+	while (save_next_rule(&save, &rule)) {
+		if (!save_word_is(&rule.chain, filter_hook_name(hook)))
 			continue;
-		is_last = word_is(&rule.rest, jump);
-		jumps += rule_is_jump(&rule);
+		if (next == jumps->count || !save_word_is(&rule.rest, jumps->rest[next]))
+			next = 0;
+		if (next < jumps->count && save_word_is(&rule.rest, jumps->rest[next]))
+			next++;
 	}
-	return is_last && jumps == 1;
+	return next == jumps->count;
 }
 
-void rules_text_read(const char *save, struct rules_found *found)
+void rules_text_read(const char *save, const struct rules_plan *plan, struct rules_found *found)
 {
-	const char *cursor = save, *line, *end;
-	struct text_word chain;
-	struct text_rule rule;
+	const char *cursor = save;
+	struct save_word chain;
+	struct save_rule rule;
+	size_t wanted = 0;
 
-	*found = (struct rules_found){ 0 };
-	while (line_next(&cursor, &line, &end)) {
-		if (chain_read(line, end, &chain)) {
-			found->chains += word_is_ours(&chain);
-		} else if (rule_read(line, end, &rule)) {
-			bool is_ours = word_is_ours(&rule.chain);
-
-			found->rules += is_ours;
-			found->jumps += rule_is_jump(&rule);
-			if (is_ours && word_is(&rule.target, "NFQUEUE"))
-				found->packets += rule.packets;
-		}
+	*found = (struct rules_found){ .jumps_are_good = true };
+	while (save_next_chain(&cursor, &chain))
+		if (save_chain_is_ours(&chain, NULL))
+			++*(rules_plan_find(plan, chain.at, chain.len) ? &found->chains : &found->others);
+	for (cursor = save; save_next_rule(&cursor, &rule);) {
+		found->jumps += save_rule_is_jump(&rule);
+		found->rules += rules_plan_find(plan, rule.chain.at, rule.chain.len) != NULL;
 	}
-	for (size_t i = 0; i < sizeof(HOOKS); i++)
-		if (jump_is_good(save, HOOKS[i]))
-			found->good_jumps |= HOOKS[i];
+	for (size_t i = 0; i < RULES_HOOKS; i++) {
+		struct text_jumps jumps = jumps_of(plan->jumps, rules_hook(i));
+
+		wanted += jumps.count;
+		found->jumps_are_good &= jumps_are_last(save, &jumps, rules_hook(i));
+	}
+	found->jumps_are_good &= found->jumps == wanted;
 }
 
 static int writer_begin(struct text_writer *writer, struct error *err)
@@ -184,93 +98,199 @@ static char *writer_end(struct text_writer *writer, struct error *err)
 	return NULL;
 }
 
-static void rule_write(FILE *out, const char *command, const struct text_rule *rule)
+static void rule_write(FILE *out, const char *command, const struct save_rule *rule)
 {
 	fprintf(out, "%s %.*s%.*s\n", command, (int)rule->chain.len, rule->chain.at, (int)rule->rest.len,
 		rule->rest.at);
 }
 
+static void chain_declare(FILE *out, const struct save_word *chain)
+{
+	fprintf(out, ":%.*s - [0:0]\n", (int)chain->len, chain->at);
+}
+
 char *rules_text_own(const char *save, struct error *err)
 {
 	struct text_writer writer;
-	const char *line, *end;
-	struct text_word chain;
-	struct text_rule rule;
+	const char *cursor = save;
+	struct save_word chain;
+	struct save_rule rule;
 
 	if (writer_begin(&writer, err) < 0)
 		return NULL;
-	while (line_next(&save, &line, &end)) {
-		if (chain_read(line, end, &chain) && word_is_ours(&chain))
+	while (save_next_chain(&cursor, &chain))
+		if (save_chain_is_ours(&chain, NULL))
 			fprintf(writer.out, ":%.*s\n", (int)chain.len, chain.at);
-		else if (rule_read(line, end, &rule) && word_is_ours(&rule.chain))
+	while (save_next_rule(&save, &rule))
+		if (save_chain_is_ours(&rule.chain, NULL))
 			rule_write(writer.out, "-A", &rule);
-	}
 	return writer_end(&writer, err);
 }
 
 /* Deletes the saved jumps to chains of ours, whichever state they are in. */
 static void jumps_delete(FILE *out, const char *save)
 {
-	const char *line, *end;
-	struct text_rule rule;
+	struct save_rule rule;
 
-	while (line_next(&save, &line, &end))
-		if (rule_read(line, end, &rule) && rule_is_jump(&rule))
+	while (save_next_rule(&save, &rule))
+		if (save_rule_is_jump(&rule))
 			rule_write(out, "-D", &rule);
 }
 
-/* One command for each saved chain of ours that the hooks do not keep: "-F", then "-X" once nothing refers to them. */
-static void chains_drop(FILE *out, const char *save, const char *command, uint8_t keep)
+static void jumps_append(FILE *out, const uint8_t masks[RULES_KINDS])
 {
-	size_t skip = strlen(RULES_CHAIN_PREFIX);
-	const char *line, *end;
-	struct text_word chain;
+	for (size_t hook = 0; hook < RULES_HOOKS; hook++) {
+		struct text_jumps jumps = jumps_of(masks, rules_hook(hook));
 
-	while (line_next(&save, &line, &end)) {
-		bool is_kept = false;
-
-		if (!chain_read(line, end, &chain) || !word_is_ours(&chain))
-			continue;
-		for (size_t i = 0; i < sizeof(HOOKS); i++) {
-			struct text_word name = { chain.at + skip, chain.len - skip };
-
-			is_kept |= (keep & HOOKS[i]) && word_is(&name, filter_hook_name(HOOKS[i]));
-		}
-		if (!is_kept)
-			fprintf(out, "%s %.*s\n", command, (int)chain.len, chain.at);
+		for (size_t i = 0; i < jumps.count; i++)
+			fprintf(out, "-A %s%s\n", filter_hook_name(rules_hook(hook)), jumps.rest[i]);
 	}
 }
 
-static void jumps_append(FILE *out, uint8_t hooks)
+/* Whether a saved chain of ours stays: the plan has it, or a rule still leads to a chain that counts. */
+static bool chain_stays(const char *save, const struct rules_plan *plan, const struct save_word *chain)
 {
-	char jump[JUMP_MAX];
+	enum plan_chain_kind kind;
 
-	for (size_t i = 0; i < sizeof(HOOKS); i++)
-		if (hooks & HOOKS[i])
-			fprintf(out, "-A %s%s\n", filter_hook_name(HOOKS[i]), jump_print(HOOKS[i], jump));
+	save_chain_is_ours(chain, &kind);
+	return rules_plan_find(plan, chain->at, chain->len) ||
+	       (kind == PLAN_CHAIN_ACTION && save_has_target(save, chain));
 }
 
-char *rules_text_replace(const char *save, const struct rules_plan *plan, struct error *err)
+/* One command, "-F" or "-X", for each saved chain of ours that own does not have, or that the plan lets go. */
+static void chains_drop(FILE *out, const char *command, const char *save, const char *own,
+			const struct rules_plan *plan)
+{
+	const char *cursor = save;
+	struct save_word chain;
+
+	while (save_next_chain(&cursor, &chain))
+		if (save_chain_is_ours(&chain, NULL) &&
+		    !(own ? save_has_chain(own, &chain) : chain_stays(save, plan, &chain)))
+			fprintf(out, "%s %.*s\n", command, (int)chain.len, chain.at);
+}
+
+static bool rule_is_kept(const struct save_rule *rule, const char *const *keep, size_t keep_count)
+{
+	for (size_t i = 0; i < keep_count; i++)
+		if (save_rule_counts_for(rule, keep[i]))
+			return true;
+	return false;
+}
+
+/* The rules of counters that are not kept: "-D" for saved ones, "-A" for the plan's. */
+static void counters_write(FILE *out, const char *command, const char *text, const char *const *keep, size_t keep_count)
+{
+	enum plan_chain_kind kind;
+	struct save_rule rule;
+
+	while (save_next_rule(&text, &rule))
+		if (save_chain_is_ours(&rule.chain, &kind) && kind == PLAN_CHAIN_COUNT &&
+		    !rule_is_kept(&rule, keep, keep_count))
+			rule_write(out, command, &rule);
+}
+
+char *rules_text_change(const char *save, const struct rules_plan *plan, const char *const *keep, size_t keep_count,
+			struct error *err)
 {
 	struct text_writer writer;
+	struct rules_found found;
 
 	if (writer_begin(&writer, err) < 0)
 		return NULL;
+	rules_text_read(save, plan, &found);
 	fputs("*mangle\n", writer.out);
-	/* A declared chain of one's own is made, or emptied where it is there. */
-	for (size_t i = 0; i < sizeof(HOOKS); i++)
-		if (plan->hooks & HOOKS[i])
-			fprintf(writer.out, ":" RULES_CHAIN_PREFIX "%s - [0:0]\n", filter_hook_name(HOOKS[i]));
-	jumps_delete(writer.out, save);
-	chains_drop(writer.out, save, "-F", plan->hooks);
-	chains_drop(writer.out, save, "-X", plan->hooks);
-	fputs(plan->lines ? plan->lines : "", writer.out);
-	jumps_append(writer.out, plan->hooks);
+	for (size_t i = 0; i < plan->chain_count; i++) {
+		struct save_word name = { plan->chains[i].name, strlen(plan->chains[i].name) };
+
+		if (plan->chains[i].kind == PLAN_CHAIN_MATCH || !save_has_chain(save, &name))
+			chain_declare(writer.out, &name);
+	}
+	if (!found.jumps_are_good)
+		jumps_delete(writer.out, save);
+	counters_write(writer.out, "-D", save, keep, keep_count);
+	chains_drop(writer.out, "-F", save, NULL, plan);
+	chains_drop(writer.out, "-X", save, NULL, plan);
+	for (size_t i = 0; i < plan->chain_count; i++) {
+		const struct plan_chain *chain = &plan->chains[i];
+		struct save_word name = { chain->name, strlen(chain->name) };
+
+		if (chain->kind == PLAN_CHAIN_COUNT)
+			counters_write(writer.out, "-A", chain->lines, keep, keep_count);
+		else if (chain->kind == PLAN_CHAIN_MATCH || !save_has_chain(save, &name))
+			fputs(chain->lines, writer.out);
+	}
+	if (!found.jumps_are_good)
+		jumps_append(writer.out, plan->jumps);
 	fputs("COMMIT\n", writer.out);
 	return writer_end(&writer, err);
 }
 
-char *rules_text_rejump(const char *save, uint8_t hooks, struct error *err)
+/* Whether a rule of own has to be put back: those that only say which packets always are, in their order. */
+static bool rule_is_to_come(const char *save, const struct save_rule *rule)
+{
+	enum plan_chain_kind kind;
+
+	save_chain_is_ours(&rule->chain, &kind);
+	return kind == PLAN_CHAIN_MATCH || !save_has_rule(save, rule);
+}
+
+/* Whether a saved rule has to go: one in a chain of ours that stays as it is, and does not belong there. */
+static bool rule_is_to_go(const char *own, const struct save_rule *rule)
+{
+	enum plan_chain_kind kind;
+
+	return save_chain_is_ours(&rule->chain, &kind) && kind != PLAN_CHAIN_MATCH &&
+	       save_has_chain(own, &rule->chain) && !save_has_rule(own, rule);
+}
+
+/* The jumps that belong to chains of ours. */
+static void jumps_find(const char *own, uint8_t masks[RULES_KINDS])
+{
+	char name[RULES_CHAIN_MAX];
+
+	for (size_t i = 0; i < RULES_HOOKS; i++)
+		for (enum rules_kind kind = 0; kind < RULES_KINDS; kind++) {
+			struct save_word chain = { name, 0 };
+
+			chain.len = (size_t)snprintf(name, sizeof(name), "%s%s", rules_kind_prefix(kind),
+						     filter_hook_name(rules_hook(i)));
+			if (save_has_chain(own, &chain))
+				masks[kind] |= rules_hook(i);
+		}
+}
+
+char *rules_text_restore(const char *save, const char *own, struct error *err)
+{
+	uint8_t masks[RULES_KINDS] = { 0 };
+	struct text_writer writer;
+	const char *cursor = own;
+	enum plan_chain_kind kind;
+	struct save_word chain;
+	struct save_rule rule;
+
+	if (writer_begin(&writer, err) < 0)
+		return NULL;
+	fputs("*mangle\n", writer.out);
+	while (save_next_chain(&cursor, &chain))
+		if ((save_chain_is_ours(&chain, &kind) && kind == PLAN_CHAIN_MATCH) || !save_has_chain(save, &chain))
+			chain_declare(writer.out, &chain);
+	jumps_delete(writer.out, save);
+	for (cursor = save; save_next_rule(&cursor, &rule);)
+		if (rule_is_to_go(own, &rule))
+			rule_write(writer.out, "-D", &rule);
+	chains_drop(writer.out, "-F", save, own, NULL);
+	chains_drop(writer.out, "-X", save, own, NULL);
+	for (cursor = own; save_next_rule(&cursor, &rule);)
+		if (rule_is_to_come(save, &rule))
+			rule_write(writer.out, "-A", &rule);
+	jumps_find(own, masks);
+	jumps_append(writer.out, masks);
+	fputs("COMMIT\n", writer.out);
+	return writer_end(&writer, err);
+}
+
+char *rules_text_rejump(const char *save, const struct rules_plan *plan, struct error *err)
 {
 	struct text_writer writer;
 
@@ -278,7 +298,7 @@ char *rules_text_rejump(const char *save, uint8_t hooks, struct error *err)
 		return NULL;
 	fputs("*mangle\n", writer.out);
 	jumps_delete(writer.out, save);
-	jumps_append(writer.out, hooks);
+	jumps_append(writer.out, plan->jumps);
 	fputs("COMMIT\n", writer.out);
 	return writer_end(&writer, err);
 }

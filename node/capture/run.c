@@ -4,7 +4,7 @@
  *
  * Input and output are files in memory, not pipes: nothing has to be pumped while the program runs, it can
  * never stall on a reader, and no SIGPIPE can reach this process. Its end is awaited on a pidfd, so no signal handler
- * is needed. Whatever fails, the program is reaped before run_program returns. Used by rules.c.
+ * is needed. Whatever fails, the program is reaped before run_program returns. Used by rules_family.c.
  */
 #define _GNU_SOURCE	/* memfd_create, closefrom for a spawned program */
 #include "run.h"
@@ -141,8 +141,14 @@ static int program_spawn(const char *const argv[], const int files[3], pid_t *pi
 	return why;
 }
 
+/* What is called while a program runs; tick may be NULL. */
+struct run_ticker {
+	void (*tick)(void *context);
+	void *context;
+};
+
 /* Waits until the program has ended. At the deadline it is killed, and false comes back. It is reaped either way. */
-static bool program_wait(pid_t pid, int64_t deadline_ms, int *status)
+static bool program_wait(pid_t pid, int64_t deadline_ms, const struct run_ticker *ticker, int *status)
 {
 	struct pollfd end = { .fd = pidfd_open(pid, 0), .events = POLLIN };
 	bool has_ended = end.fd < 0;	/* without one (no descriptor left): wait without a limit */
@@ -150,11 +156,13 @@ static bool program_wait(pid_t pid, int64_t deadline_ms, int *status)
 
 	while (!has_ended) {
 		int64_t left = deadline_ms - clock_ms();
-		int got = poll(&end, 1, left > 0 ? (int)left : 0);
+		int got = poll(&end, 1, left <= 0 ? 0 : left < RUN_TICK_MS ? (int)left : RUN_TICK_MS);
 
 		has_ended = got > 0;
-		if (got == 0 || (got < 0 && errno != EINTR))
+		if (!has_ended && (left <= 0 || (got < 0 && errno != EINTR)))
 			break;
+		if (ticker->tick)
+			ticker->tick(ticker->context);
 	}
 	if (!has_ended)
 		kill(-pid, SIGKILL);
@@ -177,9 +185,10 @@ static int output_read(const char *name, const int files[3], struct run_output *
 	return -1;
 }
 
-int run_program(const char *const argv[], const char *input, int timeout_ms, struct run_output *output,
-		struct error *err)
+int run_program_ticking(const char *const argv[], const char *input, int timeout_ms, void (*tick)(void *context),
+			void *context, struct run_output *output, struct error *err)
 {
+	const struct run_ticker ticker = { tick, context };
 	int64_t deadline_ms = clock_ms() + timeout_ms;
 	int files[3], why, result = -1;
 	pid_t pid;
@@ -195,7 +204,7 @@ int run_program(const char *const argv[], const char *input, int timeout_ms, str
 	why = program_spawn(argv, files, &pid);
 	if (why)
 		error_set(err, ERROR_INTERNAL, "%s: cannot be started: %s", argv[0], strerror(why));
-	else if (!program_wait(pid, deadline_ms, &output->status))
+	else if (!program_wait(pid, deadline_ms, &ticker, &output->status))
 		error_set(err, ERROR_TIMEOUT, "%s: did not end within %d ms: killed", argv[0], timeout_ms);
 	else
 		result = output_read(argv[0], files, output, err);
@@ -204,6 +213,12 @@ cleanup:
 		if (files[i] >= 0)
 			close(files[i]);
 	return result;
+}
+
+int run_program(const char *const argv[], const char *input, int timeout_ms, struct run_output *output,
+		struct error *err)
+{
+	return run_program_ticking(argv, input, timeout_ms, NULL, NULL, output, err);
 }
 
 void run_output_clear(struct run_output *output)

@@ -31,6 +31,11 @@ bool run_find(const char *name, char path[RUN_PATH_MAX]);
 int run_program(const char *const argv[], const char *input, int timeout_ms, struct run_output *output,
 		struct error *err);
 
+/* The same, calling tick (may be NULL) at least every RUN_TICK_MS while it waits: for a thread that is watched. */
+#define RUN_TICK_MS 200
+int run_program_ticking(const char *const argv[], const char *input, int timeout_ms, void (*tick)(void *context),
+			void *context, struct run_output *output, struct error *err);
+
 void run_output_clear(struct run_output *output);
 
 #endif

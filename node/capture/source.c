@@ -1,73 +1,117 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * source - which kind of source a text names.
+ * source - which kind of source a text names: one row a kind.
  *
- * "nfqueue", "pcap:FILE" or "synth:SPEC". Checking opens and allocates nothing, so that a configuration can be refused
- * before anything is touched. Used by the node at its start.
+ * Checking opens and allocates nothing, so that a configuration can be refused before anything is touched. Used by
+ * the node at its start, and by whoever takes a source's name from a command.
  */
 #include "source.h"
 
 #include <string.h>
 
+#include "packet_links.h"
+#include "pcap_spec.h"
 #include "synth_spec.h"
 
-enum source_kind { KIND_NFQUEUE, KIND_PCAP, KIND_SYNTH, KIND_COUNT };
+#define KIND_LIST "nfqueue, nflog, packet[:INTERFACE,...], pcap:FILE[,pace=real][,loop=N], synth:SPEC"
 
-static const struct {
-	const char *word;	/* whole, or up to and with the colon */
-	bool has_rest;
-} KINDS[KIND_COUNT] = {
-	[KIND_NFQUEUE] = { "nfqueue", false },
-	[KIND_PCAP] = { "pcap:", true },
-	[KIND_SYNTH] = { "synth:", true },
+static int check_nothing(const char *rest, struct error *err)
+{
+	(void)rest;
+	(void)err;
+	return 0;
+}
+
+static int check_pcap(const char *rest, struct error *err)
+{
+	struct pcap_spec parsed;
+
+	return pcap_spec_parse(&parsed, rest, err);
+}
+
+static int check_synth(const char *rest, struct error *err)
+{
+	struct synth_spec parsed;
+
+	return synth_spec_parse(&parsed, rest, err);
+}
+
+static struct source *create_nfqueue(const char *rest, uint16_t number, struct error *err)
+{
+	(void)rest;
+	return source_nfqueue_create(number, err);
+}
+
+static struct source *create_nflog(const char *rest, uint16_t number, struct error *err)
+{
+	(void)rest;
+	return source_nflog_create(number, err);
+}
+
+static struct source *create_packet(const char *rest, uint16_t number, struct error *err)
+{
+	(void)number;
+	return source_packet_create(rest, err);
+}
+
+static struct source *create_pcap(const char *rest, uint16_t number, struct error *err)
+{
+	(void)number;
+	return source_pcap_create(rest, err);
+}
+
+static struct source *create_synth(const char *rest, uint16_t number, struct error *err)
+{
+	(void)number;
+	return source_synth_create(rest, err);
+}
+
+enum kind_rest { REST_NONE, REST_MAY, REST_MUST };
+
+static const struct source_kind {
+	const char *word;
+	enum kind_rest rest;	/* whether a colon and more stand behind the word */
+	int (*check)(const char *rest, struct error *err);
+	struct source *(*create)(const char *rest, uint16_t number, struct error *err);
+} KINDS[] = {
+	{ "nfqueue", REST_NONE, check_nothing, create_nfqueue },
+	{ "nflog", REST_NONE, check_nothing, create_nflog },
+	{ "packet", REST_MAY, packet_links_check, create_packet },
+	{ "pcap", REST_MUST, check_pcap, create_pcap },
+	{ "synth", REST_MUST, check_synth, create_synth },
 };
 
-/* The kind, with *rest behind its colon, or KIND_COUNT. */
-static enum source_kind kind_parse(const char *spec, const char **rest, struct error *err)
+/* The kind that spec names, with *rest behind its colon ("" for none), or NULL. */
+static const struct source_kind *kind_find(const char *spec, const char **rest, struct error *err)
 {
-	for (int i = 0; spec && i < KIND_COUNT; i++) {
-		size_t len = strlen(KINDS[i].word);
+	size_t len = spec ? strcspn(spec, ":") : 0;
 
-		*rest = spec + len;
-		if (strncmp(spec, KINDS[i].word, len) == 0 && (KINDS[i].has_rest || spec[len] == '\0'))
-			return (enum source_kind)i;
+	for (size_t i = 0; spec && i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
+		bool has_rest = spec[len] == ':';
+
+		if (strlen(KINDS[i].word) != len || memcmp(KINDS[i].word, spec, len) != 0)
+			continue;
+		if (has_rest ? KINDS[i].rest == REST_NONE : KINDS[i].rest == REST_MUST)
+			break;
+		*rest = spec + len + has_rest;
+		return &KINDS[i];
 	}
-	error_set(err, ERROR_BAD_REQUEST, "source \"%.64s\": unknown (there are: nfqueue, pcap:FILE, synth:SPEC)",
-		  spec ? spec : "");
-	return KIND_COUNT;
+	error_set(err, ERROR_BAD_REQUEST, "source \"%.64s\": unknown (there are: " KIND_LIST ")", spec ? spec : "");
+	return NULL;
 }
 
 int source_check(const char *spec, struct error *err)
 {
-	struct synth_spec parsed;
 	const char *rest;
+	const struct source_kind *kind = kind_find(spec, &rest, err);
 
-	switch (kind_parse(spec, &rest, err)) {
-	case KIND_NFQUEUE:
-		return 0;
-	case KIND_PCAP:
-		return *rest ? 0 : error_set(err, ERROR_BAD_REQUEST, "source \"pcap:\": no file named (pcap:FILE)");
-	case KIND_SYNTH:
-		return synth_spec_parse(&parsed, rest, err);
-	default:
-		return -1;
-	}
+	return kind ? kind->check(rest, err) : -1;
 }
 
 struct source *source_create(const char *spec, uint16_t queue, struct error *err)
 {
 	const char *rest;
+	const struct source_kind *kind = kind_find(spec, &rest, err);
 
-	if (source_check(spec, err) < 0)
-		return NULL;
-	switch (kind_parse(spec, &rest, err)) {
-	case KIND_NFQUEUE:
-		return source_nfqueue_create(queue, err);
-	case KIND_PCAP:
-		return source_pcap_create(rest, err);
-	case KIND_SYNTH:
-		return source_synth_create(rest, err);
-	default:
-		return NULL;
-	}
+	return kind && kind->check(rest, err) == 0 ? kind->create(rest, queue, err) : NULL;
 }

@@ -34,7 +34,7 @@ struct source_figures {
 	uint64_t overruns;	/* ENOBUFS: times that the socket's buffer was full */
 	uint64_t queue_dropped; /* by the kernel, its queue being full (nfqueue without fail-open's help) */
 	uint64_t user_dropped;	/* by the kernel, the socket's buffer being full (nfqueue) */
-	uint64_t ring_dropped;	/* by the kernel, the ring being full (packet), or before a capture file (pcap) */
+	uint64_t ring_dropped;	/* by the kernel, the ring being full (packet) */
 };
 
 enum source_result {
@@ -65,13 +65,15 @@ struct source_ops {
 	int (*receive)(struct source *source, struct packet_head *heads, size_t max, struct error *err);
 	/* Ends the batch that receive gave last; all its packets go on (verdict ACCEPT). */
 	int (*release)(struct source *source, struct error *err);
-	void (*figures)(const struct source *source, struct source_figures *figures);
+	/* May ask the kernel: for once a second, not for each batch. */
+	void (*figures)(struct source *source, struct source_figures *figures);
 	/*
 	 * The filters of all sketches that this source feeds, for a source that can leave packets out early
 	 * (packet); NULL otherwise. What it gives afterwards is at least their union. Borrows. In the capture thread.
 	 */
 	int (*set_filters)(struct source *source, const struct filter *filters, size_t count, struct error *err);
-	/* NULL, or a sentence about what this source may count wrongly here; belongs to it. May be NULL. */
+	/* NULL, or a sentence about what this source may count wrongly here; it changes: to be copied, in the thread
+	 * that receives. May be NULL. */
 	const char *(*warning)(const struct source *source);
 	void (*destroy)(struct source *source);
 };
@@ -86,21 +88,25 @@ struct source {
  * copy range 128, queue length 16384, fail-open and GSO in one flags attribute, receive buffer forced to
  * 8 MiB; every acknowledgement is read. No rule is touched. EPERM because the number is taken reads
  * "queue N: already bound by another process (is a node running in this network namespace?)", for want
- * of rights "queue N: ... (needs CAP_NET_ADMIN)". code: ERROR_CAPTURE_FAILED.
+ * of rights "queue N: ... (needs CAP_NET_ADMIN: ...)", with the command. code: ERROR_CAPTURE_FAILED.
  */
 struct source *source_nfqueue_create(uint16_t queue, struct error *err);
 
 /*
  * NFLOG group number group, IPv4 and IPv6, by libnetfilter_log: passive, the kernel never waits for it. Copy range 128,
- * flush time-out 10 ms, sequence numbers on (a gap is a loss), receive buffer forced to 8 MiB.
+ * flush time-out 10 ms, sequence numbers on (a gap is a loss), receive buffer forced to 8 MiB. Errors as
+ * source_nfqueue's, with "group N".
  */
 struct source *source_nflog_create(uint16_t group, struct error *err);
 
 /*
- * AF_PACKET, TPACKET_V3 ring, on the interfaces named (commas between; "" means all that are up, have an address and
- * are not loopback). Outgoing packets from a local address are OUTPUT's, those to this host INPUT's; what is only
- * forwarded is left out. An interface stacked on another that is captured too (bridge, VLAN, bond) is warned of by
- * the warning operation. An interface that goes away and comes back is captured again within a second.
+ * AF_PACKET, TPACKET_V3 ring, on the interfaces named (commas between; "" means all that are up, have an address, are
+ * not loopback, are no bridge's or bond's member and lie on no other of them; those that come later, too). Outgoing
+ * packets from a local address are OUTPUT's, those to this host (broadcast and multicast included) INPUT's; what is
+ * only forwarded is left out. A named interface that is not there, or stacked on another that is captured too
+ * (bridge, VLAN, bond, macvlan), is warned of by the warning operation. An interface that goes away and comes back
+ * is captured again as soon as the kernel tells of it. A packet is an skb: wire_len is that of the whole where the
+ * card cuts it into frames, or has joined them. Needs CAP_NET_RAW.
  */
 struct source *source_packet_create(const char *interfaces, struct error *err);
 

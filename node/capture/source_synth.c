@@ -266,9 +266,9 @@ static int synth_descriptor(struct source *source)
 	return -1;
 }
 
-static void synth_figures(const struct source *source, struct source_figures *figures)
+static void synth_figures(struct source *source, struct source_figures *figures)
 {
-	*figures = ((const struct source_synth *)source)->figures;
+	*figures = synth_of(source)->figures;
 }
 
 static void synth_destroy(struct source *source)
@@ -281,6 +281,7 @@ static void synth_destroy(struct source *source)
 
 static const struct source_ops SYNTH_OPS = {
 	.kind = "synth",
+	.hooks = HOOK_ANY,
 	.descriptor = synth_descriptor,
 	.wait_ms = synth_wait_ms,
 	.receive = synth_receive,

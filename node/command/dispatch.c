@@ -172,6 +172,27 @@ static void request_run(struct request *request)
 	gather_release(gather);
 }
 
+/* Asks every feed's thread to seal under the next token; whether any will answer. */
+static bool dispatch_seal(struct dispatch *dispatch)
+{
+	struct station *station = dispatch->context->station;
+	uint64_t token = dispatch->tokens + 1;
+	bool is_asked = false;
+
+	for (size_t i = 0; i < station_count(station); i++) {
+		struct feed *feed = station_feed(station, i);
+
+		if (!feed->capture)
+			continue;
+		if (capture_seal(feed->capture, token, NULL) == 0)
+			is_asked = true;
+		else
+			feed->sealed = UINT64_MAX; /* it takes no orders any more: nobody waits for it */
+	}
+	dispatch->tokens += is_asked;
+	return is_asked;
+}
+
 static void request_open(struct request *request)
 {
 	struct dispatch *dispatch = request->dispatch;
@@ -191,12 +212,11 @@ static void request_open(struct request *request)
 	if (request->verb->scope == SCOPE_SUBTREE && !request->command.is_local)
 		fanout_send(request->gather, context->downstream, &request->command, context->node,
 			    budget - 2 * reserve);
-	if (!request->verb->needs_seal || !context->capture ||
-	    capture_seal(context->capture, dispatch->tokens + 1, &why) < 0) {
+	if (!request->verb->needs_seal || !dispatch_seal(dispatch)) {
 		request_run(request);
 		return;
 	}
-	request->token = ++dispatch->tokens;
+	request->token = dispatch->tokens;
 	while (*last)
 		last = &(*last)->next;
 	*last = request;
@@ -274,9 +294,12 @@ void dispatch_on_hello(void *context, struct link *link, const json_t *document)
 {
 	struct dispatch *dispatch = context;
 	const json_t *ids = json_object_get(document, "ids");
+	char rules[LIMIT_NAME + 3];
 
 	(void)link;
 	store_pass_number(dispatch->context->store, json_integer_value(json_object_get(ids, dispatch->context->node)));
+	snprintf(rules, sizeof rules, "%s c", dispatch->context->node);
+	store_pass_rule_number(dispatch->context->store, json_integer_value(json_object_get(ids, rules)));
 }
 
 void dispatch_on_up(void *context, struct link *link)
@@ -286,9 +309,25 @@ void dispatch_on_up(void *context, struct link *link)
 	sync_send(dispatch->context, link);
 }
 
-/* All requests that wait for a seal up to this token; running one may end it, so each is taken off first. */
-static void dispatch_run_waiting(struct dispatch *dispatch, uint64_t token)
+/* The last token under which every feed that has a thread has sealed. */
+static uint64_t dispatch_sealed(struct station *station)
 {
+	uint64_t least = UINT64_MAX;
+
+	for (size_t i = 0; i < station_count(station); i++) {
+		const struct feed *feed = station_feed(station, i);
+
+		if (feed->capture && feed->sealed < least)
+			least = feed->sealed;
+	}
+	return least;
+}
+
+/* All requests whose seal every feed has given; running one may end it, so each is taken off first. */
+static void dispatch_run_waiting(struct dispatch *dispatch)
+{
+	uint64_t token = dispatch_sealed(dispatch->context->station);
+
 	while (dispatch->waiting && dispatch->waiting->token <= token) {
 		struct request *request = dispatch->waiting;
 
@@ -297,20 +336,30 @@ static void dispatch_run_waiting(struct dispatch *dispatch, uint64_t token)
 	}
 }
 
-void dispatch_on_report(struct dispatch *dispatch, struct capture_report *report)
+/* The rules of a feed that failed go; sketches that count elsewhere too are told as missing here all the same. */
+static void dispatch_lose_feed(struct context *context, const struct feed *feed)
 {
-	struct context *context = dispatch->context;
 	struct error why = {0};
 
-	if (report->figures.state == CAPTURE_FAILED && context->figures.state != CAPTURE_FAILED) {
-		log_write(context->log, LOG_LEVEL_ERROR, "capture: %s", report->figures.error.text);
-		rules_destroy(context->rules);
-		context->rules = NULL;
-	}
-	context->figures = report->figures;
-	if (store_take_report(context->store, report, &why) < 0)
+	log_write(context->log, LOG_LEVEL_ERROR, "capture %s: %s", feed->kind, feed->figures.error.text);
+	if (context_apply(context, &why) < 0)
+		log_write(context->log, LOG_LEVEL_ERROR, "rules: %s", why.text);
+}
+
+void dispatch_on_report(struct dispatch *dispatch, struct feed *feed, struct capture_report *report)
+{
+	struct context *context = dispatch->context;
+	bool was_failed = feed->figures.state == CAPTURE_FAILED;
+	struct error why = {0};
+
+	feed->figures = report->figures;
+	if (feed->figures.state == CAPTURE_FAILED && !was_failed)
+		dispatch_lose_feed(context, feed);
+	if (store_take_report(context->store, feed->number, report, &why) < 0)
 		log_write(context->log, LOG_LEVEL_ERROR, "epoch %lld: %s", (long long)report->epoch, why.text);
-	if (report->token)
-		dispatch_run_waiting(dispatch, report->token);
+	if (report->token) {
+		feed->sealed = report->token;
+		dispatch_run_waiting(dispatch);
+	}
 	capture_report_destroy(report);
 }

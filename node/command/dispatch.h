@@ -31,6 +31,6 @@ void dispatch_on_hello(void *context, struct link *link, const json_t *document)
 void dispatch_on_up(void *context, struct link *link);
 
 /* The capture thread has answered or an epoch has ended: files it, runs what waited for it. Takes report. */
-void dispatch_on_report(struct dispatch *dispatch, struct capture_report *report);
+void dispatch_on_report(struct dispatch *dispatch, struct feed *feed, struct capture_report *report);
 
 #endif

@@ -15,7 +15,7 @@ struct store *store_create(const char *node)
 
 	if (store) {
 		store->node = node;
-		store->next_id = 1;
+		store->next_id = store->next_rule_id = 1;
 		store->next_number = 1;
 	}
 	return store;
@@ -25,6 +25,7 @@ static void store_sketch_destroy(struct store_sketch *sketch)
 {
 	for (size_t i = 0; i < sketch->counter_count; i++)
 		epoch_ring_destroy(sketch->counters[i].ring);
+	json_decref(sketch->source);
 	free(sketch);
 }
 
@@ -38,23 +39,31 @@ void store_destroy(struct store *store)
 		store->sketches = sketch->next;
 		store_sketch_destroy(sketch);
 	}
+	while (store->rules)
+		store_remove_rule(store, store->rules);
 	free(store);
 }
 
-int store_check_id(const char *text, struct error *err)
+int store_check_number(const char *text, const char *infix, struct error *err)
 {
-	const char *dash = strrchr(text, '-');
-	size_t digits = dash ? strspn(dash + 1, "0123456789") : 0;
+	const char *dash = strrchr(text, '-'), *number = dash ? dash + 1 + strlen(infix) : "";
+	bool is_marked = dash && strncmp(dash + 1, infix, strlen(infix)) == 0;
+	size_t digits = is_marked ? strspn(number, "0123456789") : 0;
 	char node[LIMIT_NAME + 1];
 
-	if (dash && dash != text && (size_t)(dash - text) <= LIMIT_NAME && digits > 0 && digits <= 15 &&
-	    dash[1] != '0' && !dash[1 + digits]) {
+	if (digits > 0 && digits <= 15 && dash != text && (size_t)(dash - text) <= LIMIT_NAME && number[0] != '0' &&
+	    !number[digits]) {
 		snprintf(node, sizeof node, "%.*s", (int)(dash - text), text);
 		if (topology_check_name(node, NULL) == 0)
 			return 0;
 	}
-	return error_set(err, ERROR_BAD_REQUEST, "sketch_id: \"%.40s\" is not one (a number from 1, or NODE-NUMBER)",
-			 text);
+	return error_set(err, ERROR_BAD_REQUEST, "%s: \"%.40s\" is not one (a number from 1, or NODE-%sNUMBER)",
+			 *infix ? "counter_id" : "sketch_id", text, infix);
+}
+
+int store_check_id(const char *text, struct error *err)
+{
+	return store_check_number(text, "", err);
 }
 
 int store_full_id(const struct store *store, const char *text, char id[LIMIT_SKETCH_ID + 1], struct error *err)
@@ -124,34 +133,51 @@ void store_pass_number(struct store *store, int64_t n)
 		store->next_id = (uint64_t)n + 1;
 }
 
-/* An own id that comes back (from a state file, or a parent) must never be given out again. */
-static void store_pass_id(struct store *store, const char *id)
+void store_pass_rule_number(struct store *store, int64_t n)
+{
+	if (n > 0 && n < STORE_NUMBER_END && (uint64_t)n >= store->next_rule_id)
+		store->next_rule_id = (uint64_t)n + 1;
+}
+
+/* An own id that comes back must never be given out again. */
+void store_pass_id(struct store *store, const char *id)
 {
 	const char *dash = strrchr(id, '-');
 	size_t len = strlen(store->node);
 
-	if (dash && (size_t)(dash - id) == len && strncmp(id, store->node, len) == 0)
+	if (!dash || (size_t)(dash - id) != len || strncmp(id, store->node, len) != 0)
+		return;
+	if (dash[1] == 'c')
+		store_pass_rule_number(store, strtoll(dash + 2, NULL, 10));
+	else
 		store_pass_number(store, strtoll(dash + 1, NULL, 10));
+}
+
+/* Raises the maker's number to that of one of its ids; mark is what stands behind the maker's name. */
+static void store_raise(json_t *highest, const char *id, const char *infix, const char *mark)
+{
+	char maker[LIMIT_SKETCH_ID + 4];
+	const char *dash = strrchr(id, '-');
+	json_int_t n = strtoll(dash + 1 + strlen(infix), NULL, 10);
+
+	snprintf(maker, sizeof maker, "%.*s%s", (int)(dash - id), id, mark);
+	if (n > json_integer_value(json_object_get(highest, maker)))
+		json_object_set_new(highest, maker, json_integer(n));
 }
 
 json_t *store_highest(const struct store *store)
 {
 	json_t *highest = json_object();
 
-	for (const struct store_sketch *sketch = store->sketches; sketch; sketch = sketch->next) {
-		char maker[LIMIT_SKETCH_ID + 1];
-		const char *dash = strrchr(sketch->id, '-');
-		json_int_t n = strtoll(dash + 1, NULL, 10);
-
-		snprintf(maker, sizeof maker, "%.*s", (int)(dash - sketch->id), sketch->id);
-		if (n > json_integer_value(json_object_get(highest, maker)))
-			json_object_set_new(highest, maker, json_integer(n));
-	}
+	for (const struct store_sketch *sketch = store->sketches; sketch; sketch = sketch->next)
+		store_raise(highest, sketch->id, "", "");
+	for (const struct store_rule *rule = store->rules; rule; rule = rule->next)
+		store_raise(highest, rule->id, "c", " c");
 	return highest;
 }
 
 struct store_sketch *store_add(struct store *store, const char *id, const char *name, const struct filter *filter,
-			       struct error *err)
+			       const json_t *source, struct error *err)
 {
 	struct store_sketch **last = &store->sketches, *sketch;
 
@@ -168,6 +194,7 @@ struct store_sketch *store_add(struct store *store, const char *id, const char *
 	snprintf(sketch->id, sizeof sketch->id, "%s", id);
 	snprintf(sketch->name, sizeof sketch->name, "%s", name ? name : "");
 	sketch->filter = *filter;
+	sketch->source = source ? json_deep_copy(source) : NULL;
 	sketch->number = store->next_number++;
 	while (*last)
 		last = &(*last)->next;
@@ -227,14 +254,27 @@ static struct store_counter *store_counter_by_number(struct store *store, uint64
 	return NULL;
 }
 
-int store_take_report(struct store *store, struct capture_report *report, struct error *err)
+struct task_figures store_figures(const struct store_sketch *sketch)
+{
+	struct task_figures sum = {0};
+
+	for (size_t i = 0; i < STATION_FEEDS; i++) {
+		for (size_t hook = 0; hook < TASK_HOOKS; hook++)
+			sum.matched[hook] += sketch->figures[i].matched[hook];
+		sum.wire_packets += sketch->figures[i].wire_packets;
+		sum.wire_bytes += sketch->figures[i].wire_bytes;
+	}
+	return sum;
+}
+
+int store_take_report(struct store *store, unsigned int feed, struct capture_report *report, struct error *err)
 {
 	int result = 0;
 
 	for (size_t i = 0; i < report->matched_count; i++) {
 		for (struct store_sketch *sketch = store->sketches; sketch; sketch = sketch->next) {
 			if (sketch->number == report->matched[i].task)
-				sketch->matched = report->matched[i].packets;
+				sketch->figures[feed] = report->matched[i].figures;
 		}
 	}
 	for (size_t i = 0; i < report->sealed_count; i++) {
@@ -248,68 +288,4 @@ int store_take_report(struct store *store, struct capture_report *report, struct
 			result = -1;
 	}
 	return result;
-}
-
-static void store_set_prefix(json_t *object, const char *name, const struct prefix *prefix)
-{
-	char text[PREFIX_TEXT_MAX];
-
-	if (prefix->family)
-		json_object_set_new(object, name, json_string(prefix_print(prefix, text)));
-}
-
-json_t *store_describe(const struct store_sketch *sketch)
-{
-	const struct filter *filter = &sketch->filter;
-	json_t *object = json_pack("{s:s, s:s}", "sketch_id", sketch->id, "interface", filter_hook_name(filter->hooks));
-	char proto[PROTO_TEXT_MAX];
-
-	if (filter->proto >= 0)
-		json_object_set_new(object, "proto", json_string(filter_proto_print(filter->proto, proto)));
-	store_set_prefix(object, "src", &filter->src);
-	store_set_prefix(object, "dst", &filter->dst);
-	if (sketch->name[0])
-		json_object_set_new(object, "name", json_string(sketch->name));
-	if (filter->include_fabric)
-		json_object_set_new(object, "include_fabric", json_true());
-	if (filter->include_loopback)
-		json_object_set_new(object, "include_loopback", json_true());
-	return object;
-}
-
-json_t *store_describe_counter(const struct store_counter *counter)
-{
-	char type[FLOWKEY_TYPE_MAX];
-
-	return json_pack("{s:s, s:s, s:f, s:I}", "counter_key_type", flowkey_type_print(counter->params.fields, type),
-			 "increment", counter->params.unit == SKETCH_BYTES ? "byte" : "packet", "hitter_threshold",
-			 counter->threshold, "memory", (json_int_t)counter->params.memory_bytes);
-}
-
-json_t *store_sketch_commands(const struct store_sketch *sketch)
-{
-	json_t *commands = json_array(), *command = store_describe(sketch);
-
-	json_object_set_new(command, "type", json_string("config sketch"));
-	json_array_append_new(commands, command);
-	for (size_t i = 0; i < sketch->counter_count; i++) {
-		command = store_describe_counter(&sketch->counters[i]);
-		json_object_set_new(command, "type", json_string("config sketch counter"));
-		json_object_set_new(command, "sketch_id", json_string(sketch->id));
-		json_object_set_new(command, "seed", json_integer((json_int_t)sketch->counters[i].params.seed));
-		json_array_append_new(commands, command);
-	}
-	return commands;
-}
-
-json_t *store_commands(const struct store *store)
-{
-	json_t *commands = json_array(), *more;
-
-	for (const struct store_sketch *sketch = store->sketches; sketch; sketch = sketch->next) {
-		more = store_sketch_commands(sketch);
-		json_array_extend(commands, more);
-		json_decref(more);
-	}
-	return commands;
 }

@@ -10,7 +10,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "capture/capture.h"
+#include "capture/station.h"
 #include "measure/epoch.h"
 #include "measure/filter.h"
 #include "measure/sketch.h"
@@ -32,24 +32,42 @@ struct store_sketch {
 	char name[LIMIT_NAME + 1];    /* "" when none was given */
 	uint64_t number;
 	struct filter filter;
-	uint64_t matched;
+	json_t *source; /* as configured: a text, a list of texts, or NULL for the node's first */
+	uint8_t feeds;	/* mask of this node's feeds that it counts from */
+	struct error why_not; /* why it cannot be measured here; code 0: it can */
+	struct task_figures figures[STATION_FEEDS];
 	size_t counter_count;
 	struct store_counter counters[LIMIT_COUNTERS];
 	struct store_sketch *next;
+};
+
+/* A counter in the kernel's rules, without capture. */
+struct store_rule {
+	char id[LIMIT_SKETCH_ID + 1]; /* "<node>-c<n>" */
+	char name[LIMIT_NAME + 1];    /* "" when none was given */
+	struct filter filter;
+	int64_t since_ms; /* wall clock */
+	struct store_rule *next;
 };
 
 struct store {
 	const char *node;	       /* borrowed */
 	struct store_sketch *sketches; /* in the order they were made */
 	size_t count;
-	uint64_t next_id; /* of this node's own sketches, from 1 */
+	struct store_rule *rules; /* the same */
+	size_t rule_count;
+	uint64_t next_id;      /* of this node's own sketches, from 1 */
+	uint64_t next_rule_id; /* of its own rule counters, from 1 */
 	uint64_t next_number;
 };
 
 struct store *store_create(const char *node);
 void store_destroy(struct store *store);
 
-/* Whether a text is a full id: a node's name, "-", and a number from 1 to 10^15 - 1. */
+/* Whether a text is a node's name, "-", infix, and a number from 1 to 10^15 - 1. */
+int store_check_number(const char *text, const char *infix, struct error *err);
+
+/* Whether a text is a sketch's full id: no infix. */
 int store_check_id(const char *text, struct error *err);
 
 /* The full id that a command's text means here: a bare number is this node's own. */
@@ -62,29 +80,52 @@ struct store_sketch *store_find_name(struct store *store, const char *name);
 /* The sketch's counter of a key type; ERROR_NO_SUCH_COUNTER names those there are. */
 struct store_counter *store_find_counter(struct store_sketch *sketch, uint8_t fields, struct error *err);
 
-/* This node's own ids up to n are taken. n from outside: what is no possible id is ignored. */
+/* This node's own ids up to n (of sketches; of rule counters) are taken. n from outside: what is no possible number is
+ * ignored. */
 void store_pass_number(struct store *store, int64_t n);
+void store_pass_rule_number(struct store *store, int64_t n);
 
-/* For each maker of sketches here the highest number of its ids. New reference. */
+/* The same for an id that comes back, from a state file or a parent; another node's is none of this one's. */
+void store_pass_id(struct store *store, const char *id);
+
+/* For each maker here the highest number of its sketches' ids, and under "<maker> c" of its rule counters'. New
+ * reference. */
 json_t *store_highest(const struct store *store);
 
+/* source (borrowed) may be NULL. */
 struct store_sketch *store_add(struct store *store, const char *id, const char *name, const struct filter *filter,
-			       struct error *err);
+			       const json_t *source, struct error *err);
 struct store_counter *store_add_counter(struct store *store, struct store_sketch *sketch,
 					const struct sketch_params *params, double threshold, int64_t now_ms,
 					struct error *err);
 void store_remove(struct store *store, struct store_sketch *sketch);
 void store_remove_counter(struct store_sketch *sketch, struct store_counter *counter);
 
-/* Files what the capture thread has sealed; takes the report's sketches. What was removed meanwhile is dropped. */
-int store_take_report(struct store *store, struct capture_report *report, struct error *err);
+/* Files what a feed's thread has sealed; takes the report's sketches. What was removed meanwhile is dropped. */
+int store_take_report(struct store *store, unsigned int feed, struct capture_report *report, struct error *err);
 
-/* A sketch or counter as commands show it: {"sketch_id", "interface", ...}. New reference. */
+/* A sketch's figures over all its feeds. */
+struct task_figures store_figures(const struct store_sketch *sketch);
+
+/* As their likes for sketches: ids are "<node>-c<n>", or a bare number or "c<n>" for this node's own. */
+int store_check_rule_id(const char *text, struct error *err);
+int store_full_rule_id(const struct store *store, const char *text, char id[LIMIT_SKETCH_ID + 1], struct error *err);
+struct store_rule *store_find_rule(struct store *store, const char *id, struct error *err);
+struct store_rule *store_find_rule_name(struct store *store, const char *name);
+/* The one without a name that counts what filter matches. */
+struct store_rule *store_find_rule_filter(struct store *store, const struct filter *filter);
+struct store_rule *store_add_rule(struct store *store, const char *id, const char *name, const struct filter *filter,
+				  int64_t now_ms, struct error *err);
+void store_remove_rule(struct store *store, struct store_rule *rule);
+
+/* store_describe.c: a sketch or counter as commands show it: {"sketch_id", "interface", ...}. New reference. */
 json_t *store_describe(const struct store_sketch *sketch);
+json_t *store_describe_rule(const struct store_rule *rule);
 json_t *store_describe_counter(const struct store_counter *counter);
 
-/* The commands that make one sketch with its counters. New reference. */
+/* The commands that make one sketch with its counters; the command that makes a rule counter. New references. */
 json_t *store_sketch_commands(const struct store_sketch *sketch);
+json_t *store_rule_command(const struct store_rule *rule);
 
 /* The whole configuration as the list of commands that makes it. New reference. */
 json_t *store_commands(const struct store *store);

@@ -81,16 +81,16 @@ static int sync_do_all(struct context *context, const json_t *commands, struct e
 	return -1;
 }
 
-static bool sync_is_made_by(const struct store_sketch *sketch, const json_t *makers)
+static bool sync_is_made_by(const char *id, const json_t *makers)
 {
-	size_t i, len = (size_t)(strrchr(sketch->id, '-') - sketch->id);
+	size_t i, len = (size_t)(strrchr(id, '-') - id);
 	json_t *maker;
 
 	json_array_foreach(makers, i, maker)
 	{
 		const char *name = json_string_value(maker);
 
-		if (name && strlen(name) == len && strncmp(sketch->id, name, len) == 0)
+		if (name && strlen(name) == len && strncmp(id, name, len) == 0)
 			return true;
 	}
 	return false;
@@ -109,12 +109,33 @@ static bool sync_holds(const json_t *commands, const json_t *wanted)
 	return false;
 }
 
+static bool sync_drop_rules(struct context *context, const json_t *makers, const json_t *commands)
+{
+	struct store_rule *next;
+	bool has_dropped = false;
+
+	for (struct store_rule *rule = context->store->rules; rule; rule = next) {
+		json_t *own = store_rule_command(rule);
+		bool is_kept = sync_holds(commands, own) || !sync_is_made_by(rule->id, makers);
+
+		next = rule->next;
+		json_decref(own);
+		if (is_kept)
+			continue;
+		log_write(context->log, LOG_LEVEL_INFO, "counter %s: given up, its maker no longer has it so", rule->id);
+		store_remove_rule(context->store, rule);
+		has_dropped = true;
+	}
+	return has_dropped;
+}
+
 /* Gives up what is not among the commands: a changed sketch goes with its counters and comes back anew. */
 static int sync_drop(struct context *context, const json_t *makers, const json_t *commands, struct error *err)
 {
 	struct store_sketch *next;
-	bool has_dropped = false;
+	bool has_dropped = sync_drop_rules(context, makers, commands);
 
+	context->is_batched = true;
 	for (struct store_sketch *sketch = context->store->sketches; sketch; sketch = next) {
 		json_t *own = store_sketch_commands(sketch), *fields;
 		bool is_equal = true;
@@ -123,15 +144,14 @@ static int sync_drop(struct context *context, const json_t *makers, const json_t
 		next = sketch->next;
 		json_array_foreach(own, i, fields) is_equal = is_equal && sync_holds(commands, fields);
 		json_decref(own);
-		if (is_equal || !sync_is_made_by(sketch, makers))
+		if (is_equal || !sync_is_made_by(sketch->id, makers))
 			continue;
 		log_write(context->log, LOG_LEVEL_INFO, "sketch %s: given up, its maker no longer has it so",
 			  sketch->id);
-		if (context->capture && capture_remove_task(context->capture, sketch->number, err) < 0)
-			return -1;
-		store_remove(context->store, sketch);
+		context_drop_sketch(context, sketch, NULL);
 		has_dropped = true;
 	}
+	context->is_batched = false;
 	return has_dropped ? context_apply(context, err) : 0;
 }
 
@@ -193,6 +213,7 @@ static int sync_take_state(struct context *context, const json_t *state, struct 
 		return -1;
 	if ((uint64_t)next > context->store->next_id)
 		context->store->next_id = (uint64_t)next;
+	store_pass_rule_number(context->store, json_integer_value(json_object_get(state, "next_rule_id")) - 1);
 	return 0;
 }
 

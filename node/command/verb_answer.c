@@ -19,9 +19,32 @@ static json_t *query_quality(const struct sketch_quality *quality)
 			 "confidence", quality->confidence);
 }
 
-static void query_set_window(const struct command *command, struct reply *reply)
+bool query_say_counted(const struct command *command, struct reply *reply)
 {
+	const json_t *counted = json_object_get(command->fields, "counted");
+
 	reply->window = json_incref(json_object_get(command->fields, "window"));
+	reply->counted_at = json_incref(json_object_get(counted, "at"));
+	return json_integer_value(json_object_get(counted, "sample")) > 1;
+}
+
+/* What every measurement's answer says of itself beside the sketch's own quality. */
+static void query_say(const struct command *command, const struct partial *merged, struct reply *reply)
+{
+	const json_t *counted = json_object_get(command->fields, "counted");
+	bool is_sampled = query_say_counted(command, reply);
+	const char *window = json_string_value(json_object_get(reply->window, "kind"));
+
+	if (is_sampled) {
+		json_object_set_new(reply->quality, "exact", json_false());
+		json_object_set(reply->quality, "sample", json_object_get(counted, "sample"));
+	}
+	if (window && strcmp(window, "all") == 0 && json_object_get(merged->document, "wire_packets"))
+		json_object_set_new(reply->quality, "wire",
+				    json_pack("{s:O, s:O, s:b, s:s}", "packets",
+					      json_object_get(merged->document, "wire_packets"), "bytes",
+					      json_object_get(merged->document, "wire_bytes"), "estimated", 1,
+					      "mss_from", "mtu"));
 }
 
 int query_key_kind(const struct command *command, enum query_key_kind *kind, const char **key, struct error *err)
@@ -34,7 +57,8 @@ int query_key_kind(const struct command *command, enum query_key_kind *kind, con
 	return 0;
 }
 
-static int query_finish_distinct(const struct partial *merged, struct reply *reply, struct error *err)
+static int query_finish_distinct(const struct command *command, const struct partial *merged, struct reply *reply,
+				 struct error *err)
 {
 	struct sketch_quality quality;
 
@@ -48,6 +72,7 @@ static int query_finish_distinct(const struct partial *merged, struct reply *rep
 		json_object_set_new(reply->quality, "error_bound", json_null());
 		json_object_set_new(reply->quality, "bound", json_string("lower"));
 	}
+	query_say(command, merged, reply);
 	return 0;
 }
 
@@ -60,15 +85,15 @@ int query_key_finish(const struct command *command, const struct partial *merged
 	enum query_key_kind kind;
 	const char *text;
 
-	query_set_window(command, reply);
 	if (query_key_kind(command, &kind, &text, err) < 0)
 		return -1;
 	if (kind != QUERY_KEY)
-		return query_finish_distinct(merged, reply, err);
+		return query_finish_distinct(command, merged, reply, err);
 	quality.exact = json_is_true(json_object_get(document, "exact"));
 	quality.error_bound = (uint64_t)json_integer_value(json_object_get(document, "error"));
 	reply->data = json_integer(json_integer_value(json_object_get(document, "value")));
 	reply->quality = query_quality(&quality);
+	query_say(command, merged, reply);
 	return 0;
 }
 
@@ -124,9 +149,10 @@ static json_t *query_details(const struct query_entry *entry, uint64_t total)
 }
 
 /* All keys above a value, largest first, as the client's data. */
-static int query_list_keys(const struct command *command, const struct sketch *sketch, double above,
+static int query_list_keys(const struct command *command, const struct partial *merged, double above,
 			   struct reply *reply, struct error *err)
 {
+	const struct sketch *sketch = merged->state;
 	const struct sketch_params *params = sketch_params(sketch);
 	struct sketch_quality quality = sketch_quality(sketch);
 	uint64_t total = params->unit == SKETCH_BYTES ? quality.bytes : quality.packets;
@@ -157,7 +183,7 @@ static int query_list_keys(const struct command *command, const struct sketch *s
 	json_object_set_new(reply->quality, "total", json_integer((json_int_t)total));
 	if (!quality.exact)
 		json_object_set_new(reply->quality, "listed_above", json_integer((json_int_t)quality.listed_above));
-	query_set_window(command, reply);
+	query_say(command, merged, reply);
 	free(list.entries);
 	return 0;
 }
@@ -177,7 +203,7 @@ int query_hitters_finish(const struct command *command, const struct partial *me
 	above = value >= 0 ? value : threshold * total;
 	if (value < 0 && threshold > 0 && total <= QUERY_HITTER_MIN_TOTAL)
 		above = total;
-	return query_list_keys(command, merged->state, above, reply, err);
+	return query_list_keys(command, merged, above, reply, err);
 }
 
 int query_real_time_finish(const struct command *command, const struct partial *merged, struct reply *reply,
@@ -185,5 +211,5 @@ int query_real_time_finish(const struct command *command, const struct partial *
 {
 	if (!merged->state)
 		return error_set(err, ERROR_INTERNAL, "answer: no state was merged");
-	return query_list_keys(command, merged->state, 0, reply, err);
+	return query_list_keys(command, merged, 0, reply, err);
 }

@@ -16,40 +16,96 @@
 
 #include "verbs.h"
 
+int config_read_fields(const struct command *command, struct filter *filter, struct error *err)
+{
+	const char *texts[FILTER_FIELDS];
+
+	for (int field = 0; field < FILTER_FIELDS; field++) {
+		if (command_get_list(command, filter_field_name(field), &texts[field], err) < 0)
+			return -1;
+	}
+	return filter_read(filter, texts, err);
+}
+
 static int config_read_filter(const struct command *command, struct filter *filter, struct error *err)
 {
-	const char *interface, *proto, *src, *dst;
 	bool fabric, loopback;
+	double sample;
 
-	if (command_need_text(command, "interface", &interface, err) < 0 ||
-	    command_get_text(command, "proto", &proto, err) < 0 || command_get_text(command, "src", &src, err) < 0 ||
-	    command_get_text(command, "dst", &dst, err) < 0 ||
+	if (config_read_fields(command, filter, err) < 0 ||
 	    command_get_flag(command, "include_fabric", false, &fabric, err) < 0 ||
 	    command_get_flag(command, "include_loopback", false, &loopback, err) < 0 ||
-	    filter_parse(filter, interface, proto, src, dst, err) < 0)
+	    command_get_number(command, "sample", 1, LIMIT_SAMPLE, 1, &sample, err) < 0)
 		return -1;
 	filter->include_fabric = fabric;
 	filter->include_loopback = loopback;
+	filter->sample = (uint32_t)sample;
+	if (sample != filter->sample)
+		return error_set(err, ERROR_BAD_REQUEST, "sample: %g is not a whole number (1 packet of so many)",
+				 sample);
 	return 0;
 }
 
-static int config_check_equal(const struct store_sketch *sketch, const struct filter *filter, const char *by,
-			      struct error *err)
+/* One of the sources that all see the host's own packets. */
+static bool config_source_is_host(const char *source)
 {
-	if (filter_equal(&sketch->filter, filter))
+	return strncmp(source, "nf", 2) == 0 || strncmp(source, "packet", 6) == 0;
+}
+
+static int config_check_source(const char *source, struct error *err)
+{
+	if (!source)
+		return error_set(err, ERROR_BAD_REQUEST, "source: not a text, nor a list of texts");
+	if (strcmp(source, "pcap") == 0 || strcmp(source, "synth") == 0)
 		return 0;
-	return error_set(err, ERROR_CONFLICT,
-			 "sketch %s: %s is configured already with another filter (remove it first)", sketch->id, by);
+	return source_check(source, err);
+}
+
+/* "source": NULL when it is not there. Two that see the same packets would count each of them twice. */
+static int config_read_source(const struct command *command, const json_t **source, struct error *err)
+{
+	const json_t *field = json_object_get(command->fields, "source");
+	const char *host = NULL, *text;
+	size_t i, count = json_is_array(field) ? json_array_size(field) : 1;
+
+	*source = NULL;
+	if (!field || json_is_null(field))
+		return 0;
+	if (count == 0 || count > STATION_FEEDS)
+		return error_set(err, ERROR_BAD_REQUEST, "source: %zu of them (1 to %d)", count, STATION_FEEDS);
+	for (i = 0; i < count; i++) {
+		text = json_string_value(json_is_array(field) ? json_array_get(field, i) : field);
+		if (config_check_source(text, err) < 0)
+			return -1;
+		if (config_source_is_host(text) && host)
+			return error_set(err, ERROR_BAD_REQUEST,
+					 "source: %s and %.60s see the same packets and would count them twice (name one)",
+					 host, text);
+		host = config_source_is_host(text) ? text : host;
+	}
+	*source = field;
+	return 0;
+}
+
+static int config_check_equal(const struct store_sketch *sketch, const struct filter *filter, const json_t *source,
+			      const char *by, struct error *err)
+{
+	bool is_filter = filter_equal(&sketch->filter, filter);
+
+	if (is_filter && (sketch->source == source || json_equal(sketch->source, source)))
+		return 0;
+	return error_set(err, ERROR_CONFLICT, "sketch %s: %s is configured already with another %s (remove it first)",
+			 sketch->id, by, is_filter ? "source" : "filter");
 }
 
 /* Settles the id: a name's own, or the next. */
 static int config_assign_id(struct context *context, struct command *command, const char *name,
-			    const struct filter *filter, struct error *err)
+			    const struct filter *filter, const json_t *source, struct error *err)
 {
 	const struct store_sketch *named = name ? store_find_name(context->store, name) : NULL;
 	char id[LIMIT_SKETCH_ID + 1];
 
-	if (named && config_check_equal(named, filter, name, err) < 0)
+	if (named && config_check_equal(named, filter, source, name, err) < 0)
 		return -1;
 	if (context->store->count >= LIMIT_SKETCHES && !named)
 		return error_set(err, ERROR_TOO_LARGE, "sketch: %s has %d already (remove one first)", context->node,
@@ -61,55 +117,55 @@ static int config_assign_id(struct context *context, struct command *command, co
 	return command_set(command, "sketch_id", json_string(id), err);
 }
 
+int config_read_name(const struct command *command, const char **name, struct error *err)
+{
+	if (command_get_text(command, "name", name, err) < 0)
+		return -1;
+	if (*name && strlen(*name) > LIMIT_NAME)
+		return error_set(err, ERROR_BAD_REQUEST, "name: longer than %d bytes", LIMIT_NAME);
+	return 0;
+}
+
 int config_sketch_check(struct context *context, struct command *command, struct error *err)
 {
 	const char *name, *id;
+	const json_t *source;
 	struct filter filter;
 
-	if (config_read_filter(command, &filter, err) < 0 || command_get_text(command, "name", &name, err) < 0)
+	if (config_read_filter(command, &filter, err) < 0 || config_read_source(command, &source, err) < 0 ||
+	    config_read_name(command, &name, err) < 0)
 		return -1;
-	if (name && strlen(name) > LIMIT_NAME)
-		return error_set(err, ERROR_BAD_REQUEST, "name: longer than %d bytes", LIMIT_NAME);
 	if (command->is_first)
-		return config_assign_id(context, command, name, &filter, err);
+		return config_assign_id(context, command, name, &filter, source, err);
 	return command_need_text(command, "sketch_id", &id, err) < 0 ? -1 : store_check_id(id, err);
-}
-
-static int config_start_task(struct context *context, const struct store_sketch *sketch, struct error *err)
-{
-	struct task *task;
-
-	if (!context->capture)
-		return 0;
-	task = task_create(sketch->number, &sketch->filter, err);
-	return task ? capture_add_task(context->capture, task, err) : -1;
 }
 
 int config_sketch_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
 {
 	struct store_sketch *sketch;
 	struct filter filter;
+	const json_t *source;
 	const char *id, *name;
 
 	(void)own;
-	if (config_read_filter(command, &filter, err) < 0 || command_need_text(command, "sketch_id", &id, err) < 0 ||
-	    command_get_text(command, "name", &name, err) < 0)
+	if (config_read_filter(command, &filter, err) < 0 || config_read_source(command, &source, err) < 0 ||
+	    command_need_text(command, "sketch_id", &id, err) < 0 || config_read_name(command, &name, err) < 0)
 		return -1;
 	sketch = store_find(context->store, id, NULL);
 	if (sketch)
-		return config_check_equal(sketch, &filter, id, err) < 0 ? -1 : context_check_capture(context, err);
-	sketch = store_add(context->store, id, name, &filter, err);
+		return config_check_equal(sketch, &filter, source, id, err) < 0 ?
+			       -1 :
+			       context_check_sketch(context, sketch, err);
+	sketch = store_add(context->store, id, name, &filter, source, err);
 	if (!sketch)
 		return -1;
-	if (config_start_task(context, sketch, err) < 0 || context_apply(context, err) < 0) {
-		if (context->capture)
-			capture_remove_task(context->capture, sketch->number, NULL);
+	context_start_sketch(context, sketch);
+	if (context_apply(context, err) < 0) {
+		context_stop_sketch(context, sketch);
 		store_remove(context->store, sketch);
 		return -1;
 	}
-	if (context_save(context, err) < 0)
-		return -1;
-	return context_check_capture(context, err);
+	return context_save(context, err) < 0 ? -1 : context_check_sketch(context, sketch, err);
 }
 
 /* A bare number for the node's own sketch, as the ancestor's clients expect; the full id otherwise. */
@@ -145,9 +201,10 @@ int sketch_check(struct context *context, struct command *command, struct error 
  * Whoever made a sketch decides on its end: dropped below alone, it would leave a hole in every answer from above.
  * "force" is for a maker that is gone for good.
  */
-static int config_check_maker(const struct context *context, const struct command *command, struct error *err)
+int config_check_maker(const struct context *context, const struct command *command, const char *id_name,
+		       struct error *err)
 {
-	const char *id = json_string_value(json_object_get(command->fields, "sketch_id"));
+	const char *id = json_string_value(json_object_get(command->fields, id_name));
 	size_t len = strlen(context->node);
 	bool is_forced;
 
@@ -156,14 +213,14 @@ static int config_check_maker(const struct context *context, const struct comman
 	if (!command->is_first || is_forced || (strncmp(id, context->node, len) == 0 && id[len] == '-'))
 		return 0;
 	return error_set(err, ERROR_CONFLICT,
-			 "sketch %s: made by %.*s, ask that node to remove it (or \"force\": true, where it is "
+			 "%.*s %s: made by %.*s, ask that node to remove it (or \"force\": true, where it is "
 			 "gone for good)",
-			 id, (int)(strrchr(id, '-') - id), id);
+			 (int)strcspn(id_name, "_"), id_name, id, (int)(strrchr(id, '-') - id), id);
 }
 
 int remove_sketch_check(struct context *context, struct command *command, struct error *err)
 {
-	return sketch_check(context, command, err) < 0 ? -1 : config_check_maker(context, command, err);
+	return sketch_check(context, command, err) < 0 ? -1 : config_check_maker(context, command, "sketch_id", err);
 }
 
 static int config_read_type(const struct command *command, uint8_t *fields, struct error *err)
@@ -199,7 +256,7 @@ int counter_check(struct context *context, struct command *command, struct error
 
 int remove_counter_check(struct context *context, struct command *command, struct error *err)
 {
-	return counter_check(context, command, err) < 0 ? -1 : config_check_maker(context, command, err);
+	return counter_check(context, command, err) < 0 ? -1 : config_check_maker(context, command, "sketch_id", err);
 }
 
 static int config_read_unit(const struct command *command, uint8_t *unit, struct error *err)
@@ -292,26 +349,25 @@ int config_counter_run(struct context *context, const struct command *command, s
 		if (config_check_counter(counter, &params, threshold, err) < 0)
 			return -1;
 		if (counter->params.seed == params.seed)
-			return context_check_capture(context, err);
+			return context_check_sketch(context, sketch, err);
 		return error_set(err, ERROR_MISMATCH, "counter: configured here with another seed (remove it first)");
 	}
 	error_clear(err);
 	counter = store_add_counter(context->store, sketch, &params, threshold, context_wall_ms(context), err);
 	if (!counter)
 		return -1;
-	if (context->capture &&
-	    capture_add_counter(context->capture, sketch->number, counter->number, &params, err) < 0) {
+	if (context_add_counter(context, sketch, counter, err) < 0) {
+		context_remove_counter(context, sketch, counter);
 		store_remove_counter(sketch, counter);
 		return -1;
 	}
-	return context_save(context, err) < 0 ? -1 : context_check_capture(context, err);
+	return context_save(context, err) < 0 ? -1 : context_check_sketch(context, sketch, err);
 }
 
 int remove_sketch_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
 {
 	struct store_sketch *sketch;
 	const char *id;
-	uint64_t number;
 
 	(void)own;
 	if (command_need_text(command, "sketch_id", &id, err) < 0)
@@ -319,12 +375,7 @@ int remove_sketch_run(struct context *context, const struct command *command, st
 	sketch = store_find(context->store, id, NULL);
 	if (!sketch)
 		return 0;
-	number = sketch->number;
-	store_remove(context->store, sketch);
-	if (context_apply(context, err) < 0 ||
-	    (context->capture && capture_remove_task(context->capture, number, err) < 0))
-		return -1;
-	return context_save(context, err);
+	return context_drop_sketch(context, sketch, err) < 0 ? -1 : context_save(context, err);
 }
 
 int remove_counter_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
@@ -340,8 +391,7 @@ int remove_counter_run(struct context *context, const struct command *command, s
 			error_clear(err);
 		return is_gone ? 0 : -1;
 	}
-	if (context->capture && capture_remove_counter(context->capture, sketch->number, counter->number, err) < 0)
-		return -1;
+	context_remove_counter(context, sketch, counter);
 	store_remove_counter(sketch, counter);
 	return context_save(context, err);
 }

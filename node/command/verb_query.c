@@ -14,9 +14,9 @@
 
 #define QUERY_TRIP_MS 500 /* what a question may take on its way down before a clock is held to be ahead */
 
-static struct store_counter *query_counter(struct context *context, const struct command *command, struct error *err)
+static struct store_counter *query_find(struct context *context, const struct command *command,
+					struct store_sketch **sketch, struct error *err)
 {
-	struct store_sketch *sketch;
 	const char *id, *type;
 	uint8_t fields;
 
@@ -24,11 +24,22 @@ static struct store_counter *query_counter(struct context *context, const struct
 	    command_need_text(command, "counter_key_type", &type, err) < 0 ||
 	    flowkey_type_parse(type, &fields, err) < 0)
 		return NULL;
-	sketch = store_find(context->store, id, err);
-	return sketch ? store_find_counter(sketch, fields, err) : NULL;
+	*sketch = store_find(context->store, id, err);
+	return *sketch ? store_find_counter(*sketch, fields, err) : NULL;
 }
 
-static json_t *query_time(int64_t wall_ms)
+json_t *query_counted(const struct filter *filter)
+{
+	json_t *hooks = json_array();
+
+	for (uint8_t hook = 1; hook < HOOK_ANY; hook = (uint8_t)(hook << 1)) {
+		if (filter->hooks & hook)
+			json_array_append_new(hooks, json_string(filter_hook_name(hook)));
+	}
+	return json_pack("{s:o, s:I}", "at", hooks, "sample", (json_int_t)(filter->sample > 1 ? filter->sample : 1));
+}
+
+json_t *query_time(int64_t wall_ms)
 {
 	time_t seconds = (time_t)(wall_ms / 1000);
 	char text[40], whole[48];
@@ -40,25 +51,40 @@ static json_t *query_time(int64_t wall_ms)
 	return json_string(whole);
 }
 
+int query_settle_all(struct context *context, struct command *command, int64_t since_ms, struct error *err)
+{
+	if (command_set(command, "since_ms", json_integer(since_ms), err) < 0)
+		return -1;
+	return command_set(command, "window",
+			   json_pack("{s:s, s:o, s:o}", "kind", "all", "from", query_time(since_ms), "to",
+				     query_time(context_wall_ms(context))),
+			   err);
+}
+
+/* Where the sketch counts, and whether it samples: for the answer, which is made from the command alone. */
+static int query_settle_sketch(struct command *command, const struct store_sketch *sketch, struct error *err)
+{
+	return command_set(command, "counted", query_counted(&sketch->filter), err);
+}
+
 /* The window is settled where the client asks, and travels with the command. */
 static int query_set_window_all(struct context *context, struct command *command, struct error *err)
 {
-	const struct store_counter *counter = query_counter(context, command, err);
+	struct store_sketch *sketch;
+	const struct store_counter *counter = query_find(context, command, &sketch, err);
 
-	if (!counter)
-		return -1;
-	if (command_set(command, "since_ms", json_integer(counter->since_ms), err) < 0)
-		return -1;
-	return command_set(command, "window",
-			   json_pack("{s:s, s:o, s:o}", "kind", "all", "from", query_time(counter->since_ms), "to",
-				     query_time(context_wall_ms(context))),
-			   err);
+	return counter && query_settle_sketch(command, sketch, err) == 0 ?
+		       query_settle_all(context, command, counter->since_ms, err) :
+		       -1;
 }
 
 static int query_set_window_epoch(struct context *context, struct command *command, struct error *err)
 {
 	int64_t now_ms = context_wall_ms(context), epoch = epoch_settled(now_ms);
+	struct store_sketch *sketch;
 
+	if (!query_find(context, command, &sketch, err) || query_settle_sketch(command, sketch, err) < 0)
+		return -1;
 	if (command_set(command, "epoch", json_integer(epoch), err) < 0 ||
 	    command_set(command, "now_ms", json_integer(now_ms), err) < 0)
 		return -1;
@@ -70,50 +96,75 @@ static int query_set_window_epoch(struct context *context, struct command *comma
 
 void query_begin(struct context *context, const struct command *command, struct partial *merged)
 {
-	const struct store_counter *counter = query_counter(context, command, NULL);
+	struct store_sketch *sketch;
+	const struct store_counter *counter = query_find(context, command, &sketch, NULL);
 
-	if (counter)
-		merged->state = sketch_create_merged(&counter->params, EPOCH_SCALE, NULL);
+	if (!counter)
+		return;
+	merged->state = sketch_create_merged(&counter->params, EPOCH_SCALE, NULL);
+	merged->document = json_pack("{s:i, s:i}", "wire_packets", 0, "wire_bytes", 0);
 }
 
-static void query_add_figures(const struct context *context, struct partial *own)
+/* Loss belongs to a source and its packets to all sketches that it feeds: for one of them it is an upper bound. */
+static void query_add_figures(const struct context *context, const struct store_sketch *sketch, struct partial *own)
 {
-	own->packets_seen = context->figures.source.packets;
-	own->packets_lost = context->figures.source.gaps + context_unseen(context);
+	for (size_t i = 0; i < station_count(context->station); i++) {
+		const struct feed *feed = station_feed(context->station, i);
+		const struct source_figures *source = &feed->figures.source;
+
+		if (!(sketch->feeds >> i & 1))
+			continue;
+		own->packets_seen += source->packets;
+		own->packets_lost += source->gaps + source->ring_dropped + context_unseen(context, feed);
+	}
+}
+
+/* What the sketch's packets were on the wire belongs to its whole time, not to a window. */
+static void query_add_wire(const struct store_sketch *sketch, struct partial *own)
+{
+	struct task_figures figures = store_figures(sketch);
+
+	if (!own->document)
+		own->document = json_object();
+	json_object_set_new(own->document, "wire_packets", json_integer((json_int_t)figures.wire_packets));
+	json_object_set_new(own->document, "wire_bytes", json_integer((json_int_t)figures.wire_bytes));
 }
 
 /* A mergeable copy of a counter's sealed state; from NULL: nothing was counted. */
-static int query_fill(const struct context *context, const struct store_counter *counter, const struct sketch *from,
-		      struct partial *own, struct error *err)
+static int query_fill(const struct context *context, const struct store_sketch *sketch,
+		      const struct store_counter *counter, const struct sketch *from, struct partial *own,
+		      struct error *err)
 {
 	struct sketch *copy = sketch_create_merged(&counter->params, EPOCH_SCALE, err);
 
 	if (!copy)
 		return -1;
 	own->state = copy;
-	query_add_figures(context, own);
+	query_add_figures(context, sketch, own);
 	return from ? sketch_merge(copy, from, err) : 0;
 }
 
 /* A restart begins a node's counts anew: whoever began later than the node that was asked says so. */
-static void query_note_since(const struct context *context, const struct command *command,
-			     const struct store_counter *counter, struct partial *own)
+void query_note_since(const struct context *context, const struct command *command, int64_t since_ms,
+		      struct partial *own)
 {
 	const json_t *since = json_object_get(command->fields, "since_ms");
 
-	if (json_is_integer(since) && counter->since_ms > json_integer_value(since) + EPOCH_MS)
-		json_array_append_new(own->since, json_pack("{s:s, s:o}", "node", context->node, "from",
-							    query_time(counter->since_ms)));
+	if (json_is_integer(since) && since_ms > json_integer_value(since) + EPOCH_MS)
+		json_array_append_new(own->since,
+				      json_pack("{s:s, s:o}", "node", context->node, "from", query_time(since_ms)));
 }
 
 int query_all_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
 {
-	const struct store_counter *counter = query_counter(context, command, err);
+	struct store_sketch *sketch;
+	const struct store_counter *counter = query_find(context, command, &sketch, err);
 
-	if (!counter || context_check_capture(context, err) < 0)
+	if (!counter || context_check_sketch(context, sketch, err) < 0)
 		return -1;
-	query_note_since(context, command, counter, own);
-	return query_fill(context, counter, epoch_ring_all(counter->ring), own, err);
+	query_note_since(context, command, counter->since_ms, own);
+	query_add_wire(sketch, own);
+	return query_fill(context, sketch, counter, epoch_ring_all(counter->ring), own, err);
 }
 
 /* A host whose clock is off would answer for another second: it is missing instead. */
@@ -137,16 +188,17 @@ static int query_check_clock(const struct context *context, const struct command
 
 int query_real_time_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
 {
-	const struct store_counter *counter = query_counter(context, command, err);
+	struct store_sketch *sketch;
+	const struct store_counter *counter = query_find(context, command, &sketch, err);
 	const json_t *epoch = json_object_get(command->fields, "epoch");
 
-	if (!counter || context_check_capture(context, err) < 0)
+	if (!counter || context_check_sketch(context, sketch, err) < 0)
 		return -1;
 	if (!json_is_integer(epoch))
 		return error_set(err, ERROR_BAD_REQUEST, "epoch: missing (the node asked first names it)");
 	if (query_check_clock(context, command, json_integer_value(epoch), err) < 0)
 		return -1;
-	return query_fill(context, counter, epoch_ring_get(counter->ring, json_integer_value(epoch)), own, err);
+	return query_fill(context, sketch, counter, epoch_ring_get(counter->ring, json_integer_value(epoch)), own, err);
 }
 
 static int query_parse_key(const struct command *command, const char *text, struct flowkey *key, struct error *err)
@@ -183,14 +235,16 @@ void query_key_begin(struct context *context, const struct command *command, str
 	if (query_key_kind(command, &kind, &text, NULL) < 0)
 		return;
 	if (kind == QUERY_KEY)
-		merged->document = json_pack("{s:i, s:i, s:b}", "value", 0, "error", 0, "exact", 1);
+		merged->document = json_pack("{s:i, s:i, s:b, s:i, s:i}", "value", 0, "error", 0, "exact", 1,
+					     "wire_packets", 0, "wire_bytes", 0);
 	else
 		query_begin(context, command, merged);
 }
 
 int query_key_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
 {
-	const struct store_counter *counter = query_counter(context, command, err);
+	struct store_sketch *sketch;
+	const struct store_counter *counter = query_find(context, command, &sketch, err);
 	enum query_key_kind kind;
 	struct sketch_estimate estimate;
 	struct flowkey key;
@@ -203,20 +257,22 @@ int query_key_run(struct context *context, const struct command *command, struct
 		return query_all_run(context, command, own, err);
 	if (kind == QUERY_REAL_TIME_KEY_NUM)
 		return query_real_time_run(context, command, own, err);
-	if (context_check_capture(context, err) < 0 || query_parse_key(command, text, &key, err) < 0)
+	if (context_check_sketch(context, sketch, err) < 0 || query_parse_key(command, text, &key, err) < 0)
 		return -1;
 	estimate = sketch_estimate(epoch_ring_all(counter->ring), &key);
 	is_exact = estimate.lower == estimate.upper;
 	own->document = json_pack("{s:I, s:I, s:b}", "value", (json_int_t)estimate.upper, "error",
 				  (json_int_t)(estimate.upper - estimate.lower), "exact", is_exact);
-	query_add_figures(context, own);
-	query_note_since(context, command, counter, own);
+	query_add_wire(sketch, own);
+	query_add_figures(context, sketch, own);
+	query_note_since(context, command, counter->since_ms, own);
 	return 0;
 }
 
 int query_hitters_check(struct context *context, struct command *command, struct error *err)
 {
 	const struct store_counter *counter;
+	struct store_sketch *sketch;
 	double threshold, value, limit;
 	bool details;
 
@@ -228,7 +284,7 @@ int query_hitters_check(struct context *context, struct command *command, struct
 		return -1;
 	if (!command->is_first)
 		return 0;
-	counter = query_counter(context, command, err);
+	counter = query_find(context, command, &sketch, err);
 	if (!counter ||
 	    (threshold < 0 && command_set(command, "hitter_threshold", json_real(counter->threshold), err) < 0))
 		return -1;

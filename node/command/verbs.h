@@ -50,6 +50,27 @@ int remove_counter_check(struct context *context, struct command *command, struc
 int sketch_check(struct context *context, struct command *command, struct error *err);
 int counter_check(struct context *context, struct command *command, struct error *err);
 
+int config_check_maker(const struct context *context, const struct command *command, const char *id_name,
+		       struct error *err);
+int config_read_fields(const struct command *command, struct filter *filter, struct error *err);
+int config_read_name(const struct command *command, const char **name, struct error *err);
+
+/* verb_counter.c */
+int config_rule_check(struct context *context, struct command *command, struct error *err);
+int config_rule_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
+int config_rule_finish(const struct command *command, const struct partial *merged, struct reply *reply,
+		       struct error *err);
+int rule_check(struct context *context, struct command *command, struct error *err);
+int remove_rule_check(struct context *context, struct command *command, struct error *err);
+void query_rule_begin(struct context *context, const struct command *command, struct partial *merged);
+int query_rule_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
+int query_rule_finish(const struct command *command, const struct partial *merged, struct reply *reply,
+		      struct error *err);
+int remove_rule_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
+
+/* verb_doctor.c */
+int doctor_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
+
 /* verb_query.c */
 int query_key_check(struct context *context, struct command *command, struct error *err);
 void query_key_begin(struct context *context, const struct command *command, struct partial *merged);
@@ -79,6 +100,9 @@ int leaf_list_run(struct context *context, const struct command *command, struct
 int status_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 int list_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 int list_finish(const struct command *command, const struct partial *merged, struct reply *reply, struct error *err);
+int list_rules_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
+int list_rules_finish(const struct command *command, const struct partial *merged, struct reply *reply,
+		      struct error *err);
 void start_source_begin(struct context *context, const struct command *command, struct partial *merged);
 int start_source_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 

@@ -1,36 +1,18 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * packet - link layers, IPv4, IPv6 with its extension headers, ports.
+ * packet - IPv4, IPv6 with its extension headers, ports. Link layers are in packet_link.c.
  *
  * Two ends are kept apart: "captured", behind which nothing may be read, and the end that the length
  * field claims, behind which the bytes are padding. A header that passes the first is TRUNCATED, one that
  * passes the second only is LYING. A field that cannot be read stays 0; nothing here fails for a bad packet
  * as long as the addresses are there. Every loop moves on by at least 4 bytes, so captured bounds the work.
- * Used on every packet by the capture thread, and by the sources that read link-layer frames.
+ * Used on every packet by the capture thread.
  */
-#include "measure/packet.h"
+#include "packet.h"
 
 #include <netinet/in.h>
 #include <string.h>
 
-/* Link types as pcap numbers them; own names, for libpcap is not needed to know them. */
-enum link_type {
-	LINK_NULL = 0,
-	LINK_EN10MB = 1,
-	LINK_PPP = 9,
-	LINK_RAW = 12,
-	LINK_PPP_SERIAL = 50,
-	LINK_RAW_FILE = 101,	/* the number that files use for RAW */
-	LINK_LOOP = 108,
-	LINK_LINUX_SLL = 113,
-	LINK_IPV4 = 228,
-	LINK_IPV6 = 229,
-	LINK_LINUX_SLL2 = 276
-};
-
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define VLAN_TAGS_MAX 4
 #define IPV4_HEADER 20
 #define IPV6_HEADER 40
 #define PROTO_UDPLITE 136
@@ -45,11 +27,6 @@ struct cursor {
 static uint16_t read_be16(const uint8_t *bytes)
 {
 	return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
-
-static uint32_t read_be32(const uint8_t *bytes)
-{
-	return (uint32_t)read_be16(bytes) << 16 | read_be16(bytes + 2);
 }
 
 static bool cursor_has(const struct cursor *cursor, size_t bytes)
@@ -73,7 +50,7 @@ static void length_set(struct cursor *cursor, struct packet *out, size_t claimed
 	cursor->short_flag = bytes < captured ? PACKET_LYING : PACKET_TRUNCATED;
 }
 
-/* Bytes of the transport header whose first four are the ports, or 0 for a protocol that has none. */
+/* Bytes of the shortest transport header whose first four are the ports, or 0 for a protocol that has none. */
 static size_t ports_header(uint8_t proto)
 {
 	switch (proto) {
@@ -90,11 +67,41 @@ static size_t ports_header(uint8_t proto)
 	}
 }
 
+bool packet_has_ports(uint8_t proto)
+{
+	return ports_header(proto) != 0;
+}
+
+/* Where the headers end, for who estimates segments: never behind the packet's own end. */
+static void header_len_set(struct packet *out, size_t len)
+{
+	if (len > out->bytes)
+		len = out->bytes;
+	out->header_len = len < UINT8_MAX ? (uint8_t)len : UINT8_MAX;
+}
+
+/* TCP's flags and the length of its header with options; header has at least four bytes. */
+static size_t tcp_read(const struct cursor *cursor, struct packet *out)
+{
+	const uint8_t *header = cursor->data + cursor->offset;
+	size_t len;
+
+	if (!cursor_has(cursor, 14)) {
+		out->flags |= PACKET_NO_TCP_FLAGS;
+		return 20;
+	}
+	out->tcp_flags = header[13];
+	len = (size_t)(header[12] >> 4) * 4;
+	if (len < 20 || (cursor->offset + len > out->bytes && !(out->flags & PACKET_FRAGMENT)))
+		out->flags |= PACKET_LYING;
+	return len < 20 ? 20 : len;
+}
+
 /* Reads ports and TCP flags as far as they are there. A fragment may rightly end inside this header. */
 static void ports_read(const struct cursor *cursor, struct packet *out)
 {
 	const uint8_t *header = cursor->data + cursor->offset;
-	size_t want = ports_header(out->proto);
+	size_t want = ports_header(out->proto), len = want;
 
 	if (want == 0) {
 		out->flags |= PACKET_NO_PORTS;
@@ -108,8 +115,9 @@ static void ports_read(const struct cursor *cursor, struct packet *out)
 	}
 	out->sport = read_be16(header);
 	out->dport = read_be16(header + 2);
-	if (out->proto == IPPROTO_TCP && cursor_has(cursor, 14))
-		out->tcp_flags = header[13];
+	if (out->proto == IPPROTO_TCP)
+		len = tcp_read(cursor, out);
+	header_len_set(out, cursor->offset + len);
 }
 
 static int ipv4_parse(struct cursor *cursor, size_t captured, size_t wire_len, struct packet *out)
@@ -126,6 +134,7 @@ static int ipv4_parse(struct cursor *cursor, size_t captured, size_t wire_len, s
 	memcpy(out->src, header + 12, 4);
 	memcpy(out->dst, header + 16, 4);
 	length_set(cursor, out, read_be16(header + 2), captured, wire_len);
+	header_len_set(out, header_len < IPV4_HEADER ? IPV4_HEADER : header_len);
 	if (fragment)
 		out->flags |= PACKET_FRAGMENT;
 	if (header_len < IPV4_HEADER || cursor->end < header_len) {
@@ -140,47 +149,52 @@ static int ipv4_parse(struct cursor *cursor, size_t captured, size_t wire_len, s
 	return 0;
 }
 
-/* Whether proto is an IPv6 extension header that another header follows. */
-static bool extension_is(uint8_t proto)
+bool packet_is_extension(uint8_t proto)
 {
 	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||
-	       proto == IPPROTO_DSTOPTS || proto == IPPROTO_AH || proto == IPPROTO_MH ||
-	       proto == 139 /* HIP */ || proto == 140 /* Shim6 */;
+	       proto == IPPROTO_DSTOPTS || proto == IPPROTO_AH;
 }
 
 /*
- * Steps over the extension header that out->proto names and sets out->proto to what follows it. Returns
- * false when the chain ends here: cut short, or a later fragment, whose bytes are no header.
+ * Steps over the extension header that out->proto names and sets out->proto to what it says follows; its first bytes
+ * say that, also where the rest of it is not there. Returns false when the chain cannot be followed: cut short, or a
+ * later fragment, whose bytes are no header.
  */
 static bool extension_step(struct cursor *cursor, struct packet *out)
 {
 	const uint8_t *header = cursor->data + cursor->offset;
-	size_t len;
+	bool is_fragment = out->proto == IPPROTO_FRAGMENT;
+	size_t len = 8;
 
-	if (!cursor_has(cursor, 8))
-		goto too_short;
-	if (out->proto == IPPROTO_FRAGMENT) {
-		uint16_t fragment = read_be16(header + 2);
-
-		len = 8;
-		if (fragment & 0xfff9)	/* an offset, or more to come; "atomic" ones have neither: they are whole */
-			out->flags |= PACKET_FRAGMENT;
-		if (fragment & 0xfff8) {
-			out->proto = header[0];
-			return false;
-		}
-	} else {
-		len = out->proto == IPPROTO_AH ? ((size_t)header[1] + 2) * 4 : ((size_t)header[1] + 1) * 8;
+	if (!cursor_has(cursor, is_fragment ? 4 : 2)) {
+		out->flags |= cursor->short_flag;
+		return false;
 	}
-	if (!cursor_has(cursor, len))
-		goto too_short;
+	if (out->proto == IPPROTO_AH)
+		len = ((size_t)header[1] + 2) * 4;
+	else if (!is_fragment)
+		len = ((size_t)header[1] + 1) * 8;
+	/* An offset, or more to come; "atomic" ones have neither: they are whole. */
+	if (is_fragment && (read_be16(header + 2) & 0xfff9))
+		out->flags |= PACKET_FRAGMENT;
 	out->proto = header[0];
+	if (is_fragment && (read_be16(header + 2) & 0xfff8))
+		return false;
+	if (!cursor_has(cursor, len)) {
+		out->flags |= cursor->short_flag;
+		return false;
+	}
 	cursor->offset += len;
 	return true;
+}
 
-too_short:
-	out->flags |= cursor->short_flag;
-	return false;
+/*
+ * Whether a length field of 0 is what there is. Only a jumbogram, which begins with options, and a packet that is too
+ * big for the field leave it 0 otherwise; the kernel too cuts all others off behind the fixed header.
+ */
+static bool ipv6_is_empty(uint8_t next, size_t wire_len)
+{
+	return next != IPPROTO_HOPOPTS && wire_len <= IPV6_HEADER + UINT16_MAX;
 }
 
 static int ipv6_parse(struct cursor *cursor, size_t captured, size_t wire_len, struct packet *out)
@@ -195,13 +209,16 @@ static int ipv6_parse(struct cursor *cursor, size_t captured, size_t wire_len, s
 	out->proto = header[6];
 	memcpy(out->src, header + 8, 16);
 	memcpy(out->dst, header + 24, 16);
-	length_set(cursor, out, payload ? IPV6_HEADER + payload : 0, captured, wire_len);
+	length_set(cursor, out, payload || ipv6_is_empty(header[6], wire_len) ? IPV6_HEADER + payload : 0, captured,
+		   wire_len);
 	cursor->offset = IPV6_HEADER;
-	while (extension_is(out->proto))
+	while (packet_is_extension(out->proto))
 		if (!extension_step(cursor, out)) {
-			out->flags |= PACKET_NO_PORTS;
+			out->flags |= PACKET_NO_PORTS | (packet_is_extension(out->proto) ? PACKET_NO_PROTO : 0);
+			header_len_set(out, cursor->offset);
 			return 0;
 		}
+	header_len_set(out, cursor->offset);
 	ports_read(cursor, out);
 	return 0;
 }
@@ -212,6 +229,7 @@ int packet_parse(const uint8_t *data, size_t captured, size_t wire_len, uint8_t 
 
 	memset(out, 0, sizeof(*out));
 	out->hook = hook;
+	out->weight = 1;
 	if (captured == 0)
 		return -1;
 	switch (data[0] >> 4) {
@@ -224,121 +242,20 @@ int packet_parse(const uint8_t *data, size_t captured, size_t wire_len, uint8_t 
 	}
 }
 
-/* The offset if an IP header of this version (0: of either) begins there, else -1. */
-static int ip_at(const uint8_t *frame, size_t captured, size_t offset, unsigned int version)
+void packet_estimate_wire(const struct packet *packet, uint32_t mtu, uint64_t *packets, uint64_t *bytes)
 {
-	unsigned int found;
+	bool is_one = (packet->flags & (PACKET_FRAGMENT | PACKET_NO_PORTS)) ||
+		      (packet->proto != IPPROTO_TCP && packet->proto != IPPROTO_UDP);
+	uint32_t payload, segment;
 
-	if (offset >= captured)
-		return -1;
-	found = frame[offset] >> 4;
-	if (version ? found != version : found != 4 && found != 6)
-		return -1;
-	return (int)offset;
-}
-
-/* The offset behind an EtherType that stands at type_offset, its payload at offset: VLAN tags are stepped over. */
-static int ethertype_offset(const uint8_t *frame, size_t captured, size_t type_offset, size_t offset)
-{
-	for (int tags = 0; offset <= captured; tags++) {
-		switch (read_be16(frame + type_offset)) {
-		case ETHERTYPE_IPV4:
-			return ip_at(frame, captured, offset, 4);
-		case ETHERTYPE_IPV6:
-			return ip_at(frame, captured, offset, 6);
-		case 0x8100:	/* 802.1Q */
-		case 0x88a8:	/* 802.1ad */
-		case 0x9100:	/* QinQ before it had a standard */
-			if (tags == VLAN_TAGS_MAX)
-				return -1;
-			type_offset = offset + 2;
-			offset += 4;
-			break;
-		default:
-			return -1;
-		}
-	}
-	return -1;
-}
-
-/* NULL holds the writer's address family in its own byte order, LOOP in network order; both orders are taken. */
-static int family_offset(const uint8_t *frame, size_t captured)
-{
-	uint32_t family;
-
-	if (captured < 4)
-		return -1;
-	family = read_be32(frame);
-	if (family > 0xffff)
-		family = __builtin_bswap32(family);
-	switch (family) {
-	case 2:
-		return ip_at(frame, captured, 4, 4);
-	case 10:	/* AF_INET6 on Linux, */
-	case 24:	/* NetBSD and OpenBSD, */
-	case 28:	/* FreeBSD, */
-	case 30:	/* macOS */
-		return ip_at(frame, captured, 4, 6);
-	default:
-		return -1;
-	}
-}
-
-/* PPP with or without the HDLC address and control bytes, its protocol in two bytes or compressed to one. */
-static int ppp_offset(const uint8_t *frame, size_t captured)
-{
-	size_t offset = captured >= 2 && frame[0] == 0xff && frame[1] == 0x03 ? 2 : 0;
-
-	if (offset < captured && frame[offset] == 0)
-		offset++;
-	if (offset >= captured)
-		return -1;
-	switch (frame[offset]) {
-	case 0x21:
-		return ip_at(frame, captured, offset + 1, 4);
-	case 0x57:
-		return ip_at(frame, captured, offset + 1, 6);
-	default:
-		return -1;
-	}
-}
-
-int packet_link_offset(int dlt, const uint8_t *frame, size_t captured)
-{
-	switch (dlt) {
-	case LINK_EN10MB:
-		return ethertype_offset(frame, captured, 12, 14);
-	case LINK_LINUX_SLL:
-		return ethertype_offset(frame, captured, 14, 16);
-	case LINK_LINUX_SLL2:
-		return ethertype_offset(frame, captured, 0, 20);
-	case LINK_NULL:
-	case LINK_LOOP:
-		return family_offset(frame, captured);
-	case LINK_PPP:
-	case LINK_PPP_SERIAL:
-		return ppp_offset(frame, captured);
-	case LINK_RAW:
-	case LINK_RAW_FILE:
-		return ip_at(frame, captured, 0, 0);
-	case LINK_IPV4:
-		return ip_at(frame, captured, 0, 4);
-	case LINK_IPV6:
-		return ip_at(frame, captured, 0, 6);
-	default:
-		return -1;
-	}
-}
-
-bool packet_link_is_known(int dlt)
-{
-	static const int known[] = { LINK_NULL, LINK_EN10MB, LINK_PPP, LINK_RAW, LINK_PPP_SERIAL, LINK_RAW_FILE,
-				     LINK_LOOP, LINK_LINUX_SLL, LINK_IPV4, LINK_IPV6, LINK_LINUX_SLL2 };
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (known[i] == dlt)
-			return true;
-	return false;
+	*packets = 1;
+	*bytes = packet->bytes;
+	if (is_one || packet->bytes <= mtu || packet->header_len >= mtu)
+		return;
+	payload = packet->bytes - packet->header_len;
+	segment = mtu - packet->header_len;
+	*packets = ((uint64_t)payload + segment - 1) / segment;
+	*bytes += (*packets - 1) * packet->header_len;
 }
 
 static void key_append(struct flowkey *key, const uint8_t *bytes, size_t len)

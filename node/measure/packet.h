@@ -18,12 +18,21 @@
 enum packet_hook { HOOK_INPUT = 1, HOOK_OUTPUT = 2, HOOK_FORWARD = 4, HOOK_ANY = 7 };
 
 enum packet_flag {
-	PACKET_FRAGMENT = 1,  /* any fragment */
-	PACKET_NO_PORTS = 2,  /* later fragment, cut short, or no ports in this protocol */
-	PACKET_TRUNCATED = 4, /* the captured bytes end inside the headers */
-	PACKET_LYING = 8      /* the length field reaches beyond the packet, or is less than the header */
+	PACKET_FRAGMENT = 1,	/* any fragment */
+	PACKET_NO_PORTS = 2,	/* later fragment, cut short, or no ports in this protocol */
+	PACKET_TRUNCATED = 4,	/* the captured bytes end inside the headers */
+	PACKET_LYING = 8,	/* a length field reaches beyond the packet, or is less than its header */
+	PACKET_NO_TCP_FLAGS = 16, /* TCP with ports, but its flags are not there: a tiny first fragment, or cut short */
+	PACKET_NO_PROTO = 32	/* IPv6: the protocol is behind extension headers that are cut short, or not here */
 };
 
+/*
+ * A packet whose ports are not known (PACKET_NO_PORTS) has sport and dport 0 and no TCP flags, and is counted under
+ * keys with port 0, its addresses and protocol as they are: in a key of five fields "src,dst,0,0,proto". So the later
+ * fragments of a datagram are one key for each pair and protocol, beside the key of the first one, which has
+ * the ports; and they are in one key with packets that really have port 0. With PACKET_NO_PROTO proto is the number of
+ * the first header that could not be read.
+ */
 struct packet {
 	uint8_t family; /* 4 or 6 */
 	uint8_t proto;	/* of the transport header, after IPv6 extension headers */
@@ -33,23 +42,26 @@ struct packet {
 	uint16_t sport, dport;	  /* host byte order; ICMP: 0 */
 	uint32_t bytes;		  /* IP length: total length, or 40 + payload length */
 	uint8_t src[16], dst[16]; /* network byte order; IPv4 in the first 4 bytes, the rest zero */
-	uint8_t header_len;	    /* IP and transport header together, as far as read; 255: 255 or more */
-	uint32_t weight;	    /* packets that this one stands for: 1, unless it was sampled on the way here */
+	uint8_t header_len;	  /* IP and transport header together, as far as read; 255: 255 or more */
+	uint32_t weight;	  /* packets that this one stands for: 1, unless it was sampled on the way here */
+	uint32_t mtu;		  /* of the interface it came or goes through; 0: unknown */
 	const char *in_dev, *out_dev; /* names of the interfaces; NULL: none, or unknown. Borrowed from who made it */
 };
 
 /*
  * Reads the IP packet that begins at data. captured: readable bytes; wire_len: the packet's length
- * on the wire without link header (>= captured for honest input; used where the length field is 0 or
- * a jumbogram). A length field that reaches beyond wire_len counts as it claims, flagged
- * PACKET_LYING. out->hook is set to hook.
+ * on the wire without link header (>= captured for honest input; used where the length field is 0: in a jumbogram,
+ * and in a packet on its way to or from segmentation). A length field that reaches beyond wire_len counts as it claims,
+ * flagged PACKET_LYING. Always the outermost IP header: what tunnels carry is not looked at. IPv4's AH is a protocol,
+ * IPv6's an extension header. out->hook is set to hook, weight to 1; interfaces and MTU are the caller's to set.
  * Returns 0, or -1 when not even addresses can be read (not IP, or shorter than the fixed header).
  */
 int packet_parse(const uint8_t *data, size_t captured, size_t wire_len, uint8_t hook, struct packet *out);
 
 /*
  * What a packet that the kernel handles as one was, or will be, on the wire: segments of at most mtu bytes (0: unknown,
- * then one), each with a copy of the headers. Only TCP and UDP are segmented so; a fragment is what it is.
+ * then one), each with a copy of the headers. Only TCP and UDP are segmented so; a fragment is what it is, and so is a
+ * packet whose headers could not be read. packet->weight is left to the caller.
  * An estimate: the path's MSS may be smaller than the interface's.
  */
 void packet_estimate_wire(const struct packet *packet, uint32_t mtu, uint64_t *packets, uint64_t *bytes);
@@ -63,6 +75,13 @@ int packet_link_offset(int dlt, const uint8_t *frame, size_t captured);
 
 /* Whether packet_link_offset knows this link type. */
 bool packet_link_is_known(int dlt);
+
+/* Whether a header of this protocol has ports: TCP, UDP, UDP-Lite, SCTP, DCCP. */
+bool packet_has_ports(uint8_t proto);
+
+/* Whether this is an IPv6 extension header, which packet_parse steps over: 0, 43, 44, 51, 60. Those of mobility, HIP
+ * and Shim6 are protocols of their own, as the kernel's rules have it. */
+bool packet_is_extension(uint8_t proto);
 
 /* Builds the packet's key of a type; all types fit every packet. */
 void packet_key(const struct packet *packet, uint8_t fields, struct flowkey *key);

@@ -33,7 +33,7 @@ struct sketch_params {
 /* One update: a key and what to add. */
 struct sketch_item {
 	struct flowkey key;
-	uint32_t packets, bytes;
+	uint64_t packets, bytes;
 };
 
 /* What is known of one key. In the ranking unit: lower <= truth <= upper, and the estimate is upper. */

@@ -16,6 +16,7 @@
 #include "weft/limits.h"
 
 #define TASK_BATCH 64
+#define TASK_HOOKS 4
 
 struct task;
 
@@ -25,20 +26,37 @@ struct task_sealed {
 	struct sketch *sketch; /* owned */
 };
 
-struct task *task_create(uint64_t number, const struct filter *filter, struct error *err);
+/* What a task has seen since it was created. */
+struct task_figures {
+	uint64_t matched[TASK_HOOKS];	  /* packets, by hook: see task_hook_name; counted ones stand for themselves */
+	uint64_t wire_packets, wire_bytes; /* the same as they were on the wire, estimated from the interfaces' MTU */
+};
+
+/* seed: of the choice of packets where the filter samples. */
+struct task *task_create(uint64_t number, const struct filter *filter, uint64_t seed, struct error *err);
 void task_destroy(struct task *task);
 uint64_t task_number(const struct task *task);
+const struct filter *task_filter(const struct task *task);
 
 /* Adds an empty counter; its number is the caller's. */
 int task_add_counter(struct task *task, uint64_t counter, const struct sketch_params *params, struct error *err);
 /* Drops a counter with what it holds; -1 when there is none of this number. */
 int task_remove_counter(struct task *task, uint64_t counter);
 
-/* Counts those of up to TASK_BATCH packets that match. fabric may be NULL. No allocation, no system call. */
-void task_update(struct task *task, const struct packet *packets, size_t count, const struct filter_fabric *fabric);
+/* Which of up to TASK_BATCH packets match the filter, bit i for packets[i]. fabric may be NULL. */
+uint64_t task_match(const struct task *task, const struct packet *packets, size_t count,
+		    const struct filter_fabric *fabric);
 
-/* Packets that matched since the task was created. */
-uint64_t task_matched(const struct task *task);
+/*
+ * Counts the packets of this mask. Where the filter samples 1 in N, a packet of weight w stands for w of which
+ * it was picked, and is picked again with chance w / N to stand for N. No allocation, no system call.
+ */
+void task_update(struct task *task, const struct packet *packets, uint64_t mask);
+
+struct task_figures task_figures(const struct task *task);
+
+/* "INPUT", "OUTPUT", "FORWARD", "any" (recorded or made packets). Static text. */
+const char *task_hook_name(size_t index);
 
 /*
  * Swaps each counter that holds anything for an empty one; the full ones go to sealed (room for max, owned by the

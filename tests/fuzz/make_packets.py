@@ -4,7 +4,8 @@
 
 usage: make_packets.py [FOLDER]   (default: corpus/packet beside this file)
 
-Every run writes the same files. The first byte is the index into LINKS of fuzz_packet.c.
+Every run writes the same files. The first byte is the index into LINKS of fuzz_packet.c; with 0x80 in it the length of
+a filter's texts follows, one line a field, and then the texts.
 """
 import pathlib
 import struct
@@ -16,6 +17,7 @@ SRC4, DST4 = bytes([10, 0, 0, 6]), bytes([10, 0, 0, 5])
 SRC6, DST6 = bytes([0xfd]) + bytes(14) + b"\x06", bytes([0xfd]) + bytes(14) + b"\x05"
 
 TCP = struct.pack(">HHIIBBHHH", 4660, 80, 1, 2, 0x50, 0x12, 1024, 0, 0)
+TCP_OPTIONS = struct.pack(">HHIIBBHHH", 4660, 80, 1, 2, 0x80, 0x10, 1024, 0, 0) + b"\x01\x01\x08\x0a" + bytes(8)
 UDP = struct.pack(">HHHH", 4660, 53, 12, 0) + b"data"
 SCTP = struct.pack(">HHII", 4660, 9, 1, 0)
 ICMP = struct.pack(">BBHHH", 8, 0, 0, 1, 1)
@@ -75,8 +77,21 @@ def ipv4_packets():
     yield "ipv4-total-beyond", ipv4(TCP, total=65535)
     yield "ipv4-total-below-header", ipv4(TCP, total=19)
     yield "ipv4-total-inside-ports", ipv4(TCP, total=22)
+    yield "ipv4-tcp-options", ipv4(TCP_OPTIONS)
+    yield "ipv4-fragment-overlap", ipv4(TCP, fragment=1)
+    yield "ipv4-fragment-overlap-more", ipv4(TCP, fragment=0x2001)
+    yield "ipv4-fragment-reserved-bit", ipv4(TCP, fragment=0xc000)
+    yield "ipv4-fragment-farthest", ipv4(UDP, 17, fragment=0x1fff)
+    yield "ipv4-ah", ipv4(authentication(6, 1) + TCP, 51)
+    yield "ipv4-in-ipv4", ipv4(ipv4(TCP), 4)
+    yield "ipv4-carries-ipv6", ipv4(ipv6(UDP, 17), 41)
+    yield "ipv4-padded", ipv4(UDP, 17) + bytes(14)
     for words in range(5):
         yield f"ipv4-ihl-{words}", ipv4(TCP, words=words)
+    for words in (0, 4, 6, 15):
+        yield f"ipv4-data-offset-{words:02}", ipv4(TCP[:12] + bytes([words << 4]) + TCP[13:])
+    for size in (0, 3, 4, 13, 14):
+        yield f"ipv4-fragment-first-{size:02}", ipv4(TCP[:size], fragment=0x2000)
     yield "version-5", ipv4(TCP, version=5)
     yield "version-0", ipv4(TCP, version=0)
 
@@ -103,6 +118,19 @@ def ipv6_packets():
     yield "ipv6-fragment-in-fragment", ipv6(fragment6(44, 0, 1) + fragment6(17, 3, 0) + UDP, 44)
     yield "ipv6-many-headers", ipv6(extension(60) * 120 + extension(17) + UDP, 60)
     yield "ipv6-header-beyond-end", ipv6(extension(17)[:1] + b"\xff" + bytes(6) + UDP, 60)
+    yield "ipv6-beyond-range", ipv6(extension(60) * 11 + extension(6) + TCP, 60)
+    yield "ipv6-fragment-overlap", ipv6(fragment6(6, 1, 1) + TCP, 44)
+    yield "ipv6-fragment-first-tiny", ipv6(fragment6(6, 0, 1) + TCP[:8], 44)
+    yield "ipv6-fragment-later-of-options", ipv6(fragment6(60, 1, 0) + extension(17) + UDP, 44)
+    yield "ipv6-ah-beyond-end", ipv6(authentication(17)[:1] + b"\xff" + bytes(14) + UDP, 51)
+    yield "ipv6-hip", ipv6(extension(59, 4), 139)
+    yield "ipv6-shim6", ipv6(extension(6) + TCP, 140)
+    yield "ipv6-in-ipv6", ipv6(ipv6(UDP, 17), 41)
+    yield "ipv6-carries-ipv4", ipv6(ipv4(TCP), 4)
+    yield "ipv6-no-next-padded", ipv6(b"", 59) + bytes(6)
+    yield "ipv6-no-next-with-bytes", ipv6(TCP, 59)
+    yield "ipv6-tcp-options", ipv6(TCP_OPTIONS)
+    yield "ipv6-jumbogram-with-length", ipv6(jumbo + TCP, 0)
     yield "ipv6-jumbogram", ipv6(jumbo + TCP, 0, length=0)
     yield "ipv6-length-zero", ipv6(TCP, length=0)
     yield "ipv6-length-beyond", ipv6(TCP, length=65535)
@@ -156,6 +184,25 @@ def frames():
     yield "unknown-link", UNKNOWN, four
 
 
+def filters():
+    """Packets behind the texts of a filter, in the order of enum filter_field."""
+    four, six = ipv4(TCP), ipv6(fragment6(17, 181, 0) + UDP, 44)
+    yield "filter-whole", four, ["INPUT,FORWARD", "tcp", "10.0.0.0/8", "!10.0.0.6", "!80,443", "1-1024", "SYN,ACK/SYN",
+                                 "eth0", ""]
+    yield "filter-negated", four, ["OUTPUT,forward", "", "!fd00::/8", "!10.1.0.0/16", "!1,3,5-7,65535",
+                                   "!0-79,81-65535", "!ALL/NONE", "", "!veth+"]
+    yield "filter-negated-proto", six, ["FORWARD", "!tcp", "!0.0.0.0/0", "fd00::5", "", "", "", "!lo", "+"]
+    yield "filter-number", six, ["INPUT", "!17", "fd00::/8"]
+    yield "filter-most-ports", four, ["INPUT", "any", "", "", ",".join(str(port) for port in range(1, 31, 2)),
+                                      "!" + ",".join(str(port) for port in range(1, 31, 2))]
+    yield "filter-overlapping-ports", four, ["INPUT", "6", "", "", "4000-5000,4500-6000,1,2,3", "0-65535"]
+    yield "filter-two-families", six, ["INPUT", "", "10.0.0.1", "fd00::1"]
+    yield "filter-nothing-left", four, ["INPUT", "!any", "!any", "", "!0-65535", "90-80", "SYN/ACK", "!+", "eth 0"]
+    yield "filter-garbage", four, ["INPUT;id", "$(id)", "10.0.0.1/33", "::/129", "65536", "-", "SYM", "a/b", "\x7f"]
+    yield "filter-too-many-lines", four, [""] * 12
+    yield "filter-cut", b"", ["INPUT"]
+
+
 def main():
     """Writes one file for each packet."""
     default = pathlib.Path(__file__).parent / "corpus" / "packet"
@@ -166,6 +213,10 @@ def main():
             (folder / name).write_bytes(bytes([RAW]) + packet)
     for name, link, frame in frames():
         (folder / name).write_bytes(bytes([link]) + frame)
+    for name, packet, fields in filters():
+        texts = "\n".join(fields).encode()
+        (folder / name).write_bytes(bytes([RAW | 0x80, len(texts)]) + texts + packet)
+    (folder / "filter-length-beyond-end").write_bytes(bytes([RAW | 0x80, 200]) + b"INPUT\n")
     (folder / "nothing").write_bytes(b"")
 
 

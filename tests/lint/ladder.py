@@ -31,12 +31,16 @@ MAY_INCLUDE = {
     "controller": {"include"},
 }
 
-CZMQ_FILES = ("node/tree/*", "node/capture/capture.c", "node/capture/capture_thread.[ch]", "node/node.c")
+CZMQ_FILES = ("node/tree/*", "node/capture/capture.c", "node/capture/capture_thread.[ch]", "node/capture/keeper.c",
+              "node/node.c")
+NETLINK_FILES = ("node/capture/netfilter.[ch]", "node/capture/source_nfqueue.c", "node/capture/source_nflog.c")
 DOORS = (
     ("libnetfilter_queue/*", ("node/capture/source_nfqueue.c",)),
-    ("libmnl/*", ("node/capture/source_nfqueue.c",)),
-    ("pcap.h", ("node/capture/source_pcap.c",)),
-    ("pcap/*", ("node/capture/source_pcap.c",)),
+    ("libnetfilter_log/*", ("node/capture/source_nflog.c",)),
+    ("libmnl/*", NETLINK_FILES),
+    ("pcap.h", ("node/capture/source_pcap.c", "node/capture/packet_program.c")),
+    ("pcap/*", ("node/capture/source_pcap.c", "node/capture/packet_program.c")),
+    ("linux/if_packet.h", ("node/capture/packet_*.c",)),
     ("msgpack.h", ("proto/head.c",)),
     ("msgpack/*", ("proto/head.c",)),
     ("czmq.h", CZMQ_FILES),

@@ -158,6 +158,26 @@ def test_example_flow_size_distribution_shows_bytes_of_the_whole_network(fabric,
     assert list(table_of(lines).items()) == list(expected.items())
 
 
+@pytest.mark.parametrize("language", ["c", "python"])
+def test_example_blacklist_traffic_shows_whom_one_host_talks_to(fabric, language):
+    target = ["-a", fabric.address("h2")]
+    suspect = fabric.address("h6")
+    sketch_id = example_id(example(fabric, language, "blacklist_traffic", *target, "-f", "config_sketch",
+                                   "-s", suspect))
+    for destination, count in (("h3", 3), ("h9", 6), ("h5", 12)):
+        ping(fabric, "h6", destination, count)
+    ping(fabric, "h4", "h7", 5)
+    sent = fabric.run("h6", ["/usr/bin/python3", "-c", UDP_SENDER, fabric.address("h8"), "20", "100"])
+    assert sent.returncode == 0, sent.stderr
+    # h8 has no such port: it answers with ICMP, which h6 receives. Nothing but h6's own packets may count.
+    lines = example(fabric, language, "blacklist_traffic", *target, "-f", "query_heavy_hitter", "-i", sketch_id)
+    expected = {fabric.address("h8"): 20, fabric.address("h5"): 12, fabric.address("h9"): 6, fabric.address("h3"): 3}
+    assert list(table_of(lines).items()) == list(expected.items())
+    lines = example(fabric, language, "blacklist_traffic", *target, "-f", "query_sketch", "-i", sketch_id,
+                    "-k", fabric.address("h5"))
+    assert lines[-1].split()[-1] == "12"
+
+
 def test_a_killed_node_is_named_and_the_rest_adds_up(fabric):
     sketch_id = configure(fabric, "h2", "icmp", "src_dst")
     fabric.ping_all()

@@ -6,8 +6,10 @@ hides and no rule sees. All names carry this process's id; close() takes everyth
 """
 
 import itertools
+import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -15,11 +17,13 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 
-from fabric import WEFTD, Fabric, send, wait_until  # noqa: E402, F401 (the folder beside this one)
+from fabric import BUILD, WEFTD, Fabric, send, wait_until  # noqa: E402, F401 (the folder beside this one)
 
 TOOLS = ("ip", "iptables", "ip6tables", "iptables-save", "ip6tables-save", "ping", "setpriv")
 ADDRESS = {"a": ("10.77.0.1", "fd77::1"), "b": ("10.77.0.2", "fd77::2")}
 MEND_S = 4  # a node looks after its rules once a second
+STREAM = os.path.join(BUILD, "stream")
+STREAM_PORT = 5999
 
 _numbers = itertools.count()
 
@@ -55,6 +59,23 @@ link.bind(("0.0.0.0", int(sys.argv[1])))
 print("bound", flush=True)
 while True:
     print(link.recv(65535)[:20].decode(), flush=True)
+"""
+# Stops one thread of another process as a hang would, until that process has ended (then 0) or standard input ends.
+THREAD_STOPPER = """
+import ctypes, os, select, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
+thread = int(sys.argv[1])
+for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):
+    if libc.ptrace(request, thread, None, None) < 0:
+        sys.exit("ptrace: " + os.strerror(ctypes.get_errno()))
+assert os.WIFSTOPPED(os.waitpid(thread, WALL)[1])
+print("bound", flush=True)
+while not select.select([sys.stdin], [], [], 0.02)[0]:
+    got, status = os.waitpid(thread, WALL | os.WNOHANG)
+    if got and (os.WIFEXITED(status) or os.WIFSIGNALED(status)):
+        break
 """
 
 
@@ -97,8 +118,11 @@ class Host:
 
     def begin(self, script, *words):
         """Starts a Python program that says "bound" when it is ready, and ends with the host."""
-        process = subprocess.Popen([*self.wrapper, "/usr/bin/python3", "-c", script, *map(str, words)],
-                                   stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        return self.begin_program("/usr/bin/python3", "-c", script, *words)
+
+    def begin_program(self, *words):
+        process = subprocess.Popen([*self.wrapper, *map(str, words)], stdout=subprocess.PIPE, stdin=subprocess.PIPE,
+                                   text=True)
         self.processes.append(process)
         assert process.stdout.readline() == "bound\n"
         return process
@@ -118,6 +142,19 @@ class Host:
         assert len(found) == 1, f"{name}: {found}\n{self.saved(family)}"
         return int(found[0][0])
 
+    def saved_plain(self):
+        """Both families' rules of every back end, but for remarks, counters and tables that hold only policies ACCEPT:
+        what there must be again after whatever has happened."""
+        kept = []
+        for tool in ("iptables-nft-save", "iptables-legacy-save", "ip6tables-nft-save", "ip6tables-legacy-save"):
+            if not shutil.which(tool, path="/usr/sbin:/sbin"):
+                continue
+            for table in re.findall(r"^\*.*?^COMMIT$", self.run(tool), re.M | re.S):
+                lines = [re.sub(r" *\[\d+:\d+\]", "", line) for line in table.splitlines()]
+                if any(line[0] not in "*C" and not re.match(r":\S+ ACCEPT$", line) for line in lines):
+                    kept += [tool, *lines]
+        return kept
+
     def leftovers(self):
         return [line for family in (4,
                                     6) for line in self.saved(family).splitlines() if "WEFT" in line or "weft" in line]
@@ -133,6 +170,8 @@ class Host:
             process.kill()
             process.wait()
             process.stdout.close()
+            if process.stdin:
+                process.stdin.close()
 
 
 class Pair:
@@ -223,3 +262,87 @@ class Pings:
         self.thread.join()
         self.process.stdout.close()
         return self.replies()
+
+
+class Stream:
+    """A steady stream of UDP packets from a to b. What reached b before any of Weft's rules is the kernel's own count
+    of a rule in raw; what is missing behind it was lost on the host."""
+
+    def __init__(self, pair, rate, seconds):
+        self.host = pair.b
+        self.receiver = pair.b.begin_program(STREAM, "receive", STREAM_PORT)
+        pair.b.rule(4, "-t", "raw", "-A", "PREROUTING", *self.match())
+        self.sender = subprocess.Popen([*pair.a.wrapper, STREAM, "send", pair.b.v4, str(STREAM_PORT), str(rate),
+                                        str(seconds)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+
+    @staticmethod
+    def match():
+        return "-p", "udp", "--dport", str(STREAM_PORT), "-m", "comment", "--comment", "stream"
+
+    def ask(self):
+        """{"received", "gap_ms"} so far."""
+        self.receiver.stdin.write("?\n")
+        self.receiver.stdin.flush()
+        assert select.select([self.receiver.stdout], [], [], 20)[0], "the receiver does not answer"
+        return json.loads(self.receiver.stdout.readline())
+
+    def wait_received(self, number):
+        wait_until(lambda: self.ask()["received"] >= number, lambda: f"{number} packets: {self.ask()}", 30)
+
+    def arrived(self):
+        return self.host.counted(4, "stream")
+
+    def settled(self):
+        """The receiver's figures once nothing more comes."""
+        figures = [self.ask()]
+
+        def is_quiet():
+            figures.append(self.ask())
+            return figures[-1]["received"] == figures[-2]["received"]
+
+        wait_until(is_quiet, lambda: f"nothing more comes: {figures[-1]}", 30)
+        return figures[-1]
+
+    def end(self):
+        """{"sent", "arrived", "received", "lost", "gap_ms"}; the rule and the receiver are gone then."""
+        text, _ = self.sender.communicate(timeout=60)
+        arrived = self.arrived()
+        try:
+            wait_until(lambda: self.ask()["received"] == arrived, "", 2)
+        except AssertionError:
+            pass
+        figures = {**json.loads(text), "arrived": arrived, **self.settled()}
+        self.host.rule(4, "-t", "raw", "-D", "PREROUTING", *self.match())
+        self.receiver.stdin.close()
+        self.receiver.wait(20)
+        self.sender.stdout.close()
+        return {**figures, "lost": arrived - figures["received"]}
+
+
+def threads(pid):
+    """{name: number} of a process's threads."""
+    names = {}
+    for number in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{number}/comm", encoding="utf-8") as file:
+            names.setdefault(file.read().strip(), int(number))
+    return names
+
+
+def guards(node):
+    """Numbers of the guards that a node's present process has."""
+    found = []
+    for number in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{number}/cmdline", encoding="utf-8") as file:
+                words = file.read().split("\0")
+        except OSError:
+            continue
+        if words[1:2] == ["--guard"] and words[-2] == str(node.process.pid):
+            found.append(int(number))
+    return found
+
+
+def begin_hang(pair, node, thread):
+    """Stops a thread of a node, by its name, for good."""
+    wait_until(lambda: thread in threads(node.process.pid), lambda: f"{thread}: {threads(node.process.pid)}")
+    return pair.b.begin(THREAD_STOPPER, threads(node.process.pid)[thread])

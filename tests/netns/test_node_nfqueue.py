@@ -107,7 +107,8 @@ def test_two_sketches_with_overlapping_filters_both_count_real_packets(pair):
 
 
 def test_a_killed_node_loses_no_traffic_and_its_next_start_takes_its_leftovers_away(pair):
-    root, leaf = pair.tree()
+    """Without its guard, which would have cleaned up at once."""
+    root, leaf = pair.tree(options=["--no-guard"])
     full = configure(root, "src", interface="INPUT")
     pings = Pings(pair, 300, 0.01)
     pings.wait_replies(50)
@@ -128,7 +129,7 @@ def test_a_killed_node_loses_no_traffic_and_its_next_start_takes_its_leftovers_a
 
 
 def test_a_node_that_starts_without_a_configuration_takes_a_crashs_leftovers_away(pair):
-    node = pair.node(pair.b).start()
+    node = pair.node(pair.b, options=["--no-guard"]).start()
     configure(node, "src", interface="INPUT")
     configure(node, "src", interface="OUTPUT")
     node.kill()

@@ -194,7 +194,7 @@ def check_log(text):
         assert mark not in text, f"a sanitiser reported:\n{text[:6000]}"
 
 
-def run_weftd(*arguments, timeout_s=3, environment=None, wrapper=()):
+def run_weftd(*arguments, timeout_s=15, environment=None, wrapper=()):
     """A weftd that is expected to end by itself: (exit code, what it said); no code when it had to be killed."""
     process = subprocess.Popen([*wrapper, WEFTD, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, env={**os.environ, **REPORT, **(environment or {})})
@@ -267,7 +267,7 @@ class Fabric:
 
         def is_done():
             nodes = root.ask_ok("query status")["nodes"]
-            return all(node["capture"]["state"] == "done" for node in nodes)
+            return all(source["state"] == "done" for node in nodes for source in node["sources"])
 
         wait_until(is_done, "every source is done")
 

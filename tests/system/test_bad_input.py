@@ -62,7 +62,7 @@ def test_an_unknown_type_of_many_bytes_is_refused_with_a_readable_message(root):
     ({}, "type"), ({"type": None}, "type"), ({"type": 5}, "type"), ({"type": ["ping"]}, "type"),
     ({"type": "config sketch"}, "interface"), ({"type": "config sketch", "interface": ""}, "interface"),
     ({"type": "config sketch", "interface": "eth0"}, "interface"),
-    ({"type": "config sketch", "interface": ["INPUT"]}, "interface"),
+    ({"type": "config sketch", "interface": [["INPUT"]]}, "interface"),
     ({**SKETCH, "proto": "icmp6"}, "proto"), ({**SKETCH, "proto": 256}, "proto"), ({**SKETCH, "proto": True}, "proto"),
     ({**SKETCH, "src": "10.0.0.256"}, "src"), ({**SKETCH, "src": "10.0.0.1/8"}, "src"),
     ({**SKETCH, "dst": "example.org"}, "dst"), ({**SKETCH, "dst": {"ip": 1}}, "dst"),

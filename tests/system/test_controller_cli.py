@@ -11,6 +11,7 @@ import os
 import pty
 import random
 import re
+import shutil
 import struct
 import subprocess
 import termios
@@ -112,7 +113,19 @@ BAD_USAGE = [
     (["query", "heavy-hitters", "1", "--key", "src", "--threshold", "nan"], '"nan" is not a number from 0 to 1'),
     (["query", "heavy-hitters", "1", "--key", "src", "--limit", "1.5"], '"1.5" is not a whole number from 1 to 10000'),
     (["query", "sketch", "1", "--key", "src"], "KEY is missing (such as 10.0.0.6,10.0.0.5"),
-    (["query", "sketch", "", "k", "--key", "src"], "ID: empty"),
+    (["query", "sketch", "", "k", "--key", "src"], "ID: empty (the sketch: 1 or h2-1)"),
+    (["query", "counter", ""], "ID: empty (the counter: 1 or h2-c1)"),
+    (["query", "counter"], "query counter: ID is missing (the counter: 1 or h2-c1)"),
+    (["config", "counter", "--proto", "udp"], "config counter: --interface HOOK is missing"),
+    (["config", "sketch", "--interface", "INPUT", "--sample", "0"], '"0" is not a whole number from 1 to 1000000'),
+    (["config", "sketch", "--interface", "INPUT", "--sample", "1.5"], '"1.5" is not a whole number from 1 to'),
+    (["config", "sketch", "--interface", "INPUT", "--source", b"\xff"], "source: not valid UTF-8"),
+    (["config", "sketch", "--interface", "INPUT", "--source", "packet", "--source", b"\xff"],
+     "source: not valid UTF-8"),
+    (["list", "sketches"], '"sketches": one argument too many (see "weft list --help")'),
+    (["list", "counters", "1"], '"1": one argument too many (see "weft list counters --help")'),
+    (["doctor", "--clean", "--root", "10.0.0.2"], "--clean: on this host only (without --root and WEFT_ROOT)"),
+    (["doctor", "--clean=yes"], "--clean: takes no value"),
     (["--timeout", "0", "ping"], '"0" is not a whole number from 1 to 60000'),
     (["send", "[]"], "MESSAGE: not a JSON object"),
     (["send", "{"], "MESSAGE: not a JSON object"),
@@ -175,6 +188,23 @@ REQUESTS = [
      "--include-loopback",
      {"type": "config sketch", "interface": "OUTPUT", "proto": "udp", "src": "10.0.0.1", "dst": "fd00::2", "name": "N",
       "include_fabric": True, "include_loopback": True}),
+    ("config sketch --interface INPUT,FORWARD --proto !tcp --src !10.0.0.0/8 --sport 1000-2000 --dport !80,443 "
+     "--tcp-flags SYN,ACK/SYN --in-interface eth+ --out-interface !eth0 --sample 10 --source nflog",
+     {"type": "config sketch", "interface": "INPUT,FORWARD", "proto": "!tcp", "src": "!10.0.0.0/8",
+      "sport": "1000-2000", "dport": "!80,443", "tcp_flags": "SYN,ACK/SYN", "in_interface": "eth+",
+      "out_interface": "!eth0", "sample": 10, "source": "nflog"}),
+    ("config sketch --source packet:eth0,eth1 --interface INPUT --source pcap --source synth",
+     {"type": "config sketch", "interface": "INPUT", "source": ["packet:eth0,eth1", "pcap", "synth"]}),
+    ("config counter --interface INPUT,OUTPUT --proto tcp --src 10.0.0.1 --dst fd00::2 --sport 1 --dport 80 "
+     "--tcp-flags SYN --in-interface eth0 --out-interface eth1 --name web",
+     {"type": "config counter", "interface": "INPUT,OUTPUT", "proto": "tcp", "src": "10.0.0.1", "dst": "fd00::2",
+      "sport": "1", "dport": "80", "tcp_flags": "SYN", "in_interface": "eth0", "out_interface": "eth1",
+      "name": "web"}),
+    ("query counter 1", {"type": "query counter", "counter_id": 1}),
+    ("query counter h2-c1", {"type": "query counter", "counter_id": "h2-c1"}),
+    ("remove counter 1 --force", {"type": "remove counter", "counter_id": 1, "force": True}),
+    ("list counters", {"type": "list counters"}),
+    ("doctor", {"type": "doctor"}),
     ("config sketch-counter 1 --key src_dst --increment byte --threshold 0.1 --memory 262144",
      {"type": "config sketch counter", "sketch_id": 1, "counter_key_type": "src_dst", "increment": "byte",
       "hitter_threshold": 0.1, "memory": 262144}),
@@ -303,29 +333,126 @@ def test_real_time_names_its_window_and_no_keys_is_said(play):
     assert result.stdout == "no keys\n8 of 8 nodes answered, exact, from 12:00:01Z to 12:00:02Z, 3.1 ms\n"
 
 
+def test_a_rule_counter_has_an_id_and_two_numbers(play):
+    made = weft(play(ok({"counter_id": 1, "id": "h2-c1"})), "config", "counter", "--interface", "INPUT")
+    assert (made.stdout, made.stderr, made.returncode) == ("counter id: 1\n", "", 0)
+    asked = weft(play(ok({"packets": 12, "bytes": 18446744073})), "query", "counter", "1")
+    assert asked.stdout == "packets        bytes\n     12  18446744073\n8 of 8 nodes answered, 3.1 ms\n"
+    for data in ({"packets": 12}, 12, None):
+        bad = weft(play(ok(data)), "query", "counter", "1")
+        assert (bad.returncode, bad.stdout) == (1, "") and "no packets and bytes" in bad.stderr
+    rule = {"counter_id": "h2-c1", "id": "h2-c1", "target": "ACCEPT", "interface": "INPUT,OUTPUT", "proto": "tcp",
+            "dport": "80,443", "in_interface": "eth0", "nodes": 8}
+    lines = weft(play(ok({"counters": [rule]})), "list", "counters").stdout.splitlines()
+    assert re.split("  +", lines[0]) == ["counter", "interface", "proto", "src", "dst", "more", "name", "nodes"]
+    assert re.split("  +", lines[1]) == ["h2-c1", "INPUT,OUTPUT", "tcp", "-", "-", "dport 80,443, in eth0", "-", "8"]
+
+
+def test_a_footer_says_several_hooks_and_sampling(play):
+    quality = {"exact": False, "error_bound": 0, "confidence": 1, "sample": 10}
+    result = weft(play(ok({}, quality=quality, counted_at=["INPUT", "OUTPUT"])), "query", "real-time", "1", "--key",
+                  "src")
+    assert result.stdout == ("no keys\n8 of 8 nodes answered, sampled 1 of 10 (standard error of c "
+                             "packets: sqrt(9 c)), counted at INPUT + OUTPUT, 3.1 ms\n")
+    one = weft(play(ok({}, quality={"exact": True}, counted_at=["INPUT"])), "query", "real-time", "1", "--key", "src")
+    assert one.stdout == "no keys\n8 of 8 nodes answered, exact, 3.1 ms\n"
+
+
 def test_list_shows_sketches_and_counters(play):
     sketch = {"sketch_id": 1, "id": "h2-1", "interface": "INPUT", "proto": "udp", "nodes": 8,
               "counters": [{"counter_key_type": "src_dst", "increment": "byte"},
-                           {"counter_key_type": "dport", "increment": "packet"}]}
-    result = weft(play(ok({"sketches": [sketch, {**sketch, "sketch_id": "h3-1", "counters": []}]})), "list")
+                           {"counter_key_type": "dport", "increment": "packet"}], "matched": {"INPUT": 7}}
+    other = {**sketch, "sketch_id": "h3-1", "counters": [], "interface": "INPUT,OUTPUT", "sport": "1-2", "sample": 4,
+             "source": ["nflog", "pcap"], "matched": {"INPUT": 5, "OUTPUT": 3}}
+    result = weft(play(ok({"sketches": [sketch, other, {"sketch_id": "h4-1", "matched": {}}]})), "list")
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["sketch", "interface", "proto", "src", "dst", "name", "nodes", "counters"]
-    assert re.split("  +", lines[1]) == ["1", "INPUT", "udp", "-", "-", "-", "8", "src_dst by byte, dport by packet"]
-    assert re.split("  +", lines[2]) == ["h3-1", "INPUT", "udp", "-", "-", "-", "8", "-"]
+    assert lines[0].split() == ["sketch", "interface", "proto", "src", "dst", "more", "name", "nodes", "matched",
+                                "counters"]
+    assert re.split("  +", lines[1]) == ["1", "INPUT", "udp", "-", "-", "-", "-", "8", "7",
+                                         "src_dst by byte, dport by packet"]
+    assert re.split("  +", lines[2]) == ["h3-1", "INPUT,OUTPUT", "udp", "-", "-", "sport 1-2, 1 of 4, from nflog,pcap",
+                                         "-", "8", "INPUT 5, OUTPUT 3", "-"]
+    assert re.split("  +", lines[3]) == ["h4-1", *["-"] * 7, "0", "-"]
 
 
-def test_status_has_one_row_a_node_and_reasons_below(play):
+def test_status_has_one_row_a_source_and_reasons_below(play):
+    figures = {"packets": 1200, "counted": 1000, "unseen": 3, "gaps": 4, "ring_dropped": 5}
     nodes = [{"node": "h2", "version": "0.1.0", "uptime_s": 3725.4, "sketches": 2,
-              "children": [{"node": "h3", "endpoint": "tcp://10.0.0.3:9338", "state": "up"}],
-              "sources": [{"kind": "synth", "state": "done", "packets": 5}],
-              "capture": {"state": "failed", "error": "queue 5: bind: Operation not permitted", "packets": 1,
-                          "matched": 2, "unseen": 3, "lost": 4}}, {"node": "h3"}]
+              "children": [{"node": "h3", "endpoint": "tcp://10.0.0.3:9338", "state": "up"},
+                           {"node": "h4", "endpoint": "tcp://10.0.0.4:9338", "state": "hung"}],
+              "sources": [{"kind": "nfqueue", "spec": "nfqueue", "state": "failed", **figures,
+                           "why": "queue 5: bind: Operation not permitted"},
+                          {"kind": "nflog", "spec": "nflog", "state": "running", **figures, "warning": "late\x1b"}],
+              "capture": {"state": "failed", "warning": "no ip6tables"},
+              "rules": {"mended": 2, "last": "2026-01-31T12:00:00.000Z", "error": "iptables-restore: busy"},
+              "guard": {"state": "running", "restarts": 1}}, {"node": "h3"}]
     result = weft(play(ok({"nodes": nodes})), "status")
     lines = result.stdout.splitlines()
-    assert re.split("  +", lines[1]) == ["h2", "0.1.0", "1h02m", "2", "synth done", "failed", "1", "2", "3", "4",
-                                         "h3 up"]
-    assert re.split("  +", lines[2]) == ["h3", *["-"] * 10]
-    assert lines[3] == "h2: capture error: queue 5: bind: Operation not permitted"
+    assert re.split("  +", lines[0]) == ["node", "version", "up", "sketches", "source", "state", "packets", "counted",
+                                         "unseen", "lost", "children"]
+    assert re.split("  +", lines[1]) == ["h2", "0.1.0", "1h02m", "2", "nfqueue", "failed", "1200", "1000", "3", "9",
+                                         "h3 up, h4 hung"]
+    assert re.split("  +", lines[2].strip()) == ["nflog", "running", "1200", "1000", "3", "9"]
+    assert re.split("  +", lines[3]) == ["h3", *["-"] * 10]
+    assert lines[4:-1] == [
+        "h2: nfqueue failed: queue 5: bind: Operation not permitted",
+        "h2: nflog: late\\x1b",
+        "h2: no ip6tables",
+        "h2: rules that somebody else had changed: put right 2 times, last 2026-01-31T12:00:00.000Z",
+        "h2: rules: iptables-restore: busy",
+        "h2: the guard was gone: started again 1 time"]
+    assert max(len(line) for line in lines[:4]) <= 100
+
+
+def test_doctor_is_asked_of_a_node_where_one_is_named(play):
+    sources = [{"source": "nfqueue", "works": False, "why": "queue 1: taken", "mend": "take another"},
+               {"source": "nflog", "works": True, "why": "IPv4 only"}, {"source": "pcap", "works": True}]
+    host = {"node": "h2", "sources": sources, "recommended": "nflog", "because": "it measures alone",
+            "node_running": True, "leftovers": False}
+    other = {**host, "node": "h3", "sources": [], "node_running": False, "leftovers": True}
+    result = weft(play(ok({"hosts": [host, other]})), "doctor")
+    lines = result.stdout.splitlines()
+    assert re.split("  +", lines[0]) == ["host", "works", "take", "node runs", "leftovers"]
+    assert re.split("  +", lines[1]) == ["h2", "nflog, pcap", "nflog", "yes", "no"]
+    assert re.split("  +", lines[2]) == ["h3", "-", "nflog", "no", "yes"]
+    assert lines[3:] == ["h2: nfqueue: queue 1: taken", "h2: nfqueue: mend: take another", "h2: nflog: IPv4 only",
+                         "take nflog: it measures alone", "8 of 8 nodes answered, 3.1 ms"]
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """A copy of the controller, and the name of a weftd to be written beside it, or below ../sbin."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "sbin").mkdir()
+    shutil.copy(WEFT, tmp_path / "bin" / "weft")
+    return tmp_path
+
+
+def write_daemon(path):
+    path.write_text("#!/bin/sh\necho \"$0\" \"$@\"\nexit 7\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("place", ["bin", "sbin", "path"])
+def test_doctor_without_a_node_is_the_daemons_own(installed, place):
+    """The stand-in prints its arguments: they, its output and its exit code are the controller's."""
+    folder = installed / ("elsewhere" if place == "path" else place)
+    folder.mkdir(exist_ok=True)
+    write_daemon(folder / "weftd")
+    environment = {"WEFT_ROOT": "", "PATH": f"{folder if place == 'path' else '/nonexistent'}:/bin"}
+    for line, expected in ((["doctor"], ["--doctor"]), (["doctor", "--clean", "--json"],
+                                                        ["--doctor", "--clean", "--json"])):
+        result = run(str(installed / "bin" / "weft"), *line, env=environment)
+        assert (result.returncode, result.stderr) == (7, "")
+        said = result.stdout.split()
+        assert os.path.samefile(said[0], folder / "weftd") and said[1:] == expected
+
+
+def test_doctor_without_a_node_and_a_daemon_says_so(installed):
+    result = run(str(installed / "bin" / "weft"), "doctor", env={"WEFT_ROOT": "", "PATH": "/nonexistent"})
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == ("weft: weftd: cannot be run on this host: No such file or directory "
+                             "(--root NODE asks a node instead)\n")
 
 
 def test_short_answers(play):
@@ -385,7 +512,7 @@ def test_help_is_printed_for_each_verb_in_the_table():
     result = run(WEFT, "--help")
     assert result.returncode == 0
     verbs = [line.split("  ")[1] for line in result.stdout.split("verbs:\n")[1].split("\n\n")[0].splitlines()]
-    assert len(verbs) == 15
+    assert len(verbs) == 20
     for usage in verbs:
         words = [word for word in usage.split() if word.islower() and not word.startswith("-")]
         own = run(WEFT, *words, "--help")
@@ -448,24 +575,27 @@ def example(language, story):
     return ["/usr/bin/python3", os.path.join(EXAMPLES, f"{story}.py")]
 
 
-STORIES = [("flow_size_distribution", "udp", "src_dst", "byte"), ("heavy_hitter", "icmp", "src", "packet")]
+STORIES = [("flow_size_distribution", {"proto": "udp"}, "src_dst", "byte"),
+           ("heavy_hitter", {"proto": "icmp"}, "src", "packet"),
+           ("blacklist_traffic", {"proto": "any", "src": "10.0.0.6"}, "dst", "packet")]
 
 
 @pytest.mark.parametrize("language", ["c", "py"])
-@pytest.mark.parametrize("story, proto, key_type, increment", STORIES)
-def test_an_example_prints_its_expected_file(play, language, story, proto, key_type, increment):
+@pytest.mark.parametrize("story, chosen, key_type, increment", STORIES)
+def test_an_example_prints_its_expected_file(play, language, story, chosen, key_type, increment):
     with open(os.path.join(EXAMPLES, "expected", f"{story}.txt"), encoding="utf-8") as file:
         commands, answer = scripted(file.read())
     peer = play(answer)
     for line, *expected in commands:
-        arguments = [peer.endpoint if word == "10.0.0.2" or word == "10.0.0.5" else word for word in line.split()[1:]]
+        arguments = line.split()[1:]
+        arguments[arguments.index("-a") + 1] = peer.endpoint
         result = run(*example(language, story), *arguments)
         assert (result.returncode, result.stderr) == (0, "")
         assert result.stdout.rstrip("\n").split("\n") == [text for text in expected if text]
     sent = [{name: value for name, value in request.items() if name not in ("id", "timeout_ms")}
             for request in peer.requests[:3]]
     assert sent == [
-        {"type": "config sketch", "interface": "INPUT", "proto": proto},
+        {"type": "config sketch", "interface": "INPUT", **chosen},
         {"type": "config sketch counter", "sketch_id": 1, "counter_key_type": key_type, "increment": increment},
         {"type": "query heavy hitters", "sketch_id": "1", "counter_key_type": key_type, "hitter_threshold": 0}]
 
@@ -482,6 +612,15 @@ def test_an_example_says_who_is_missing_and_what_failed(play, language):
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "error: sketch 9: not configured?\n"
     for arguments in (["-f", "query_sketch"], ["-a", "10.0.0.2"], ["-a", "10.0.0.2", "-f", "frobnicate"],
-                      ["-a", "tcp://127.0.0.1:1", "-f", "query_sketch"]):
+                      ["-a", "tcp://127.0.0.1:1", "-f", "query_sketch"],
+                      ["-a", "10.0.0.2", "-f", "config_sketch", "-s", "10.0.0.6"]):
         result = run(*program, *arguments)
         assert result.returncode == 1 and result.stderr and not result.stdout
+
+
+@pytest.mark.parametrize("language", ["c", "py"])
+def test_the_blacklist_example_needs_a_host_to_look_at(play, language):
+    peer = play(ok())
+    result = run(*example(language, "blacklist_traffic"), "-a", peer.endpoint, "-f", "config_sketch")
+    assert (result.returncode, result.stdout, peer.requests) == (1, "", [])
+    assert result.stderr == "error: -s SOURCE is missing (the host to look at, such as -s 10.0.0.6)\n"

@@ -58,7 +58,7 @@ def test_an_address_that_others_reach_is_taken_with_insecure_and_warned_of(fabri
     (["--listen", "x" * 300], "longer"), (["--child", "h3"], "--child"), (["--child", "=127.0.0.1"], "--child"),
     (["--child", "h3=tcp://127.0.0.1"], "endpoint"), (["--child", "a b=127.0.0.1"], "name"),
     (["--child", "h3=127.0.0.1", "--child", "h3=127.0.0.2"], "twice"),
-    (["--source", "eth0"], "nfqueue, pcap:FILE, synth:SPEC"),
+    (["--source", "eth0"], "pcap:FILE"),
     (["--source", "synth:packets=x"], "packets"), (["--source", "synth:colour=1"], "colour"),
     (["--source", "pcap:"], "pcap"),
     (["--state", "/proc/nowhere"], "--state"), (["--topology", "/nonexistent.json"], "/nonexistent.json"),

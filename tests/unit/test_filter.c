@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* filter: what cannot be is refused by name; what is parsed prints back; a packet is matched as it says. */
-#include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+/* filter_text: what cannot be is refused by name; what is read is printed back. */
+#include "filter_fixture.h"
 
-#include <cmocka.h>
-
-#include "measure/filter.h"
-
-static void refuse(const char *interface, const char *proto, const char *src, const char *dst, const char *text)
+static void refuse_fields(const char *const texts[FILTER_FIELDS], const char *text)
 {
 	struct filter filter = { .family = 99 };
 	struct error err = { 0 };
 
-	assert_int_equal(filter_parse(&filter, interface, proto, src, dst, &err), -1);
+	if (filter_read(&filter, texts, &err) == 0)
+		fail_msg("not refused: %s", text);
 	assert_int_equal(err.code, ERROR_BAD_REQUEST);
 	if (!strstr(err.text, text))
 		fail_msg("\"%s\" lacks \"%s\"", err.text, text);
 	assert_int_equal(filter.family, 99);
+}
+
+static void refuse(const char *interface, const char *proto, const char *src, const char *dst, const char *text)
+{
+	const char *const texts[FILTER_FIELDS] = { interface, proto, src, dst };
+
+	refuse_fields(texts, text);
 }
 
 static void test_bad_interfaces_and_protocols_are_refused(void **state)
@@ -66,27 +65,111 @@ static void test_parts_that_exclude_one_another_are_refused(void **state)
 	refuse("INPUT", "tcp", "fd00::/8", "0.0.0.0/0", "no packet has both");
 }
 
+static void test_bad_ports_are_refused(void **state)
+{
+	static const char *const bad[] = { "80-", "-80", "-", ",", "80,", ",80", "80,,90", "8o", " 80", "80 ", "65536",
+					   "100000", "080000", "80-90-100", "80;id", "any", "!", "!!80", "0x50", "+80",
+					   "99999999999999999999" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		refuse_fields(ON("INPUT", [FILTER_SPORT] = bad[i]), "not a list of ports from 0 to 65535");
+	refuse_fields(ON("INPUT", [FILTER_DPORT] = "90-80"), "dport \"90-80\": the range 90-80 ends before it begins");
+	refuse_fields(ON("INPUT", [FILTER_DPORT] = "1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31"), "more than 15");
+	refuse_fields(ON("INPUT", [FILTER_SPORT] = "!0-65535"), "sport \"!0-65535\": no port is left");
+	refuse_fields(ON("INPUT", [FILTER_SPORT] = "!0-99,50-65535"), "no port is left");
+	refuse_fields(ON("INPUT", [FILTER_PROTO] = "icmp", [FILTER_SPORT] = "80"),
+		      "sport: proto \"icmp\" has no ports (tcp, udp, sctp, 33 for dccp, 136 for udplite, or any)");
+	refuse_fields(ON("INPUT", [FILTER_PROTO] = "gre", [FILTER_DPORT] = "!80"), "dport: proto \"gre\" has no ports");
+}
+
+static void test_bad_tcp_flags_are_refused(void **state)
+{
+	static const char *const bad[] = { "SYM", "SYN/", "/SYN", "SYN,/SYN", "SYN/SYN/SYN", "SYN ACK", "2", "!",
+					   "SYN;id/SYN", "SYNACK", "SYN,ACK/FOO", "/" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		refuse_fields(ON("INPUT", [FILTER_TCP_FLAGS] = bad[i]), "not MASK/SET or SET");
+	refuse_fields(ON("INPUT", [FILTER_TCP_FLAGS] = "SYN/ACK"), "a flag behind the slash is not among");
+	refuse_fields(ON("INPUT", [FILTER_TCP_FLAGS] = "NONE"), "no flag to look at before the slash");
+	refuse_fields(ON("INPUT", [FILTER_TCP_FLAGS] = "!NONE/NONE"), "no flag to look at");
+	refuse_fields(ON("INPUT", [FILTER_PROTO] = "udp", [FILTER_TCP_FLAGS] = "SYN"),
+		      "tcp_flags: proto \"udp\" has none (tcp, or no proto)");
+	refuse_fields(ON("INPUT", [FILTER_PROTO] = "!tcp", [FILTER_TCP_FLAGS] = "SYN"), "proto \"!tcp\" has none");
+}
+
+static void test_bad_network_interfaces_are_refused(void **state)
+{
+	static const char *const bad[] = { "!", "!!eth0", "eth 0", "eth0 -j DROP", "eth0\n-A INPUT", "a\"b", "-i",
+					   "eth/0", "abcdefghijklmnop", "\xc3\xa9th0", "eth:0", "eth0;id", "..",
+					   "`id`" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		refuse_fields(ON("INPUT", [FILTER_IN_INTERFACE] = bad[i]), "not the name of a network interface");
+		refuse_fields(ON("OUTPUT", [FILTER_OUT_INTERFACE] = bad[i]), "not the name of a network interface");
+	}
+	refuse_fields(ON("INPUT", [FILTER_IN_INTERFACE] = "!+"), "in_interface \"!+\": no interface is left");
+	refuse_fields(ON("OUTPUT", [FILTER_IN_INTERFACE] = "eth0"),
+		      "in_interface \"eth0\": packets of OUTPUT come in through none (use out_interface)");
+	refuse_fields(ON("INPUT", [FILTER_OUT_INTERFACE] = "!eth0"), "out_interface \"eth0\": packets of INPUT go out");
+	refuse_fields(ON("INPUT,OUTPUT", [FILTER_IN_INTERFACE] = "a", [FILTER_OUT_INTERFACE] = "b"),
+		      "only packets of FORWARD have both");
+}
+
+static void test_negations_that_leave_nothing_are_refused(void **state)
+{
+	(void)state;
+	refuse("!INPUT", NULL, NULL, NULL, "not a hook");
+	refuse("INPUT", "!any", NULL, NULL, "proto \"!any\": no protocol is left");
+	refuse("INPUT", "!", NULL, NULL, "not a protocol");
+	refuse("INPUT", "!!tcp", NULL, NULL, "not a protocol");
+	refuse("INPUT", NULL, "!any", NULL, "src \"!any\": no address is left");
+	refuse("INPUT", NULL, NULL, "!", "dst \"!\": no address is left");
+	refuse("INPUT", NULL, "!!10.0.0.1", NULL, "not an IPv4");
+	refuse("INPUT", NULL, "!0.0.0.0/0", "10.0.0.1", "dst \"10.0.0.1\": IPv4, but src \"!0.0.0.0/0\" is IPv6");
+	refuse("INPUT", NULL, "!0.0.0.0/0", "!::/0", "no packet has both");
+	refuse("INPUT", "icmp", "!0.0.0.0/0", NULL, "proto \"icmp\": IPv4's, but src \"!0.0.0.0/0\" is IPv6");
+}
+
+/* A rule of the kernel never sees them as the protocol of an IPv6 packet. */
+static void test_extension_headers_are_no_protocols_of_ipv6(void **state)
+{
+	static const char *const extensions[] = { "0", "43", "44", "51", "60" };
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++) {
+		refuse("INPUT", extensions[i], "fd00::/8", NULL, "name the protocol behind them");
+		assert_int_equal(filter_of(ON("INPUT", [FILTER_PROTO] = extensions[i])).family, 4);
+	}
+	assert_int_equal(filter_of(ON("INPUT", [FILTER_PROTO] = "!51", [FILTER_SRC] = "fd00::/8")).family, 6);
+	assert_int_equal(filter_of(ON("INPUT", [FILTER_PROTO] = "135")).family, 0);
+	assert_int_equal(filter_of(ON("INPUT", [FILTER_PROTO] = "59")).family, 0);
+}
+
 static void test_what_is_given_is_what_is_parsed(void **state)
 {
 	struct filter filter;
 	char text[PREFIX_TEXT_MAX], proto[PROTO_TEXT_MAX];
 
 	(void)state;
-	assert_int_equal(filter_parse(&filter, "input", "TCP", "10.0.0.6", "10.1.0.0/16", NULL), 0);
+	filter = filter_of(ON("input", [FILTER_PROTO] = "TCP", [FILTER_SRC] = "10.0.0.6",
+			       [FILTER_DST] = "10.1.0.0/16"));
 	assert_int_equal(filter.hooks, HOOK_INPUT);
 	assert_int_equal(filter.proto, 6);
 	assert_int_equal(filter.family, 4);
 	assert_string_equal(prefix_print(&filter.src, text), "10.0.0.6");
 	assert_string_equal(prefix_print(&filter.dst, text), "10.1.0.0/16");
 	assert_string_equal(filter_proto_print(filter.proto, proto), "tcp");
-	assert_int_equal(filter_parse(&filter, "Forward", "", "", "", NULL), 0);
+	filter = filter_of(ON("Forward", [FILTER_PROTO] = "", [FILTER_SRC] = "", [FILTER_DST] = ""));
 	assert_int_equal(filter.hooks, HOOK_FORWARD);
 	assert_int_equal(filter.family, 0);
 	assert_int_equal(filter.proto, -1);
 	assert_string_equal(prefix_print(&filter.src, text), "any");
 	assert_string_equal(filter_proto_print(filter.proto, proto), "any");
 	assert_false(filter.include_fabric || filter.include_loopback);
-	assert_int_equal(filter_parse(&filter, "OUTPUT", "any", "any", "FD00:0:0::/48", NULL), 0);
+	filter = filter_of(ON("OUTPUT", [FILTER_PROTO] = "any", [FILTER_SRC] = "any", [FILTER_DST] = "FD00:0:0::/48"));
 	assert_int_equal(filter.family, 6);
 	assert_string_equal(prefix_print(&filter.dst, text), "fd00::/48");
 }
@@ -96,15 +179,15 @@ static void test_family_follows_from_any_part(void **state)
 	struct filter filter;
 
 	(void)state;
-	assert_int_equal(filter_parse(&filter, "INPUT", "icmp", NULL, NULL, NULL), 0);
+	filter = filter_of(ON("INPUT", [FILTER_PROTO] = "icmp"));
 	assert_int_equal(filter.family, 4);
-	assert_int_equal(filter_parse(&filter, "INPUT", "1", NULL, NULL, NULL), 0);
+	filter = filter_of(ON("INPUT", [FILTER_PROTO] = "1"));
 	assert_int_equal(filter.family, 4);
-	assert_int_equal(filter_parse(&filter, "INPUT", "icmpv6", NULL, "fd00::5", NULL), 0);
+	filter = filter_of(ON("INPUT", [FILTER_PROTO] = "icmpv6", [FILTER_DST] = "fd00::5"));
 	assert_int_equal(filter.family, 6);
-	assert_int_equal(filter_parse(&filter, "INPUT", NULL, "0.0.0.0/0", NULL, NULL), 0);
+	filter = filter_of(ON("INPUT", [FILTER_SRC] = "0.0.0.0/0"));
 	assert_int_equal(filter.family, 4);
-	assert_int_equal(filter_parse(&filter, "INPUT", "udp", NULL, "::/0", NULL), 0);
+	filter = filter_of(ON("INPUT", [FILTER_PROTO] = "udp", [FILTER_DST] = "::/0"));
 	assert_int_equal(filter.family, 6);
 }
 
@@ -116,7 +199,7 @@ static void test_protocols_print_as_they_parse(void **state)
 		struct filter filter;
 
 		filter_proto_print((int16_t)number, text);
-		assert_int_equal(filter_parse(&filter, "INPUT", text, NULL, NULL, NULL), 0);
+		filter = filter_of(ON("INPUT", [FILTER_PROTO] = text));
 		assert_int_equal(filter.proto, number);
 	}
 }
@@ -129,132 +212,133 @@ static void test_hook_names(void **state)
 	assert_string_equal(filter_hook_name(HOOK_FORWARD), "FORWARD");
 }
 
-/* Against a bit-by-bit comparison, over prefix lengths and addresses that differ in one bit. */
-static void test_prefix_match_bit_by_bit(void **state)
+static void assert_field(const struct filter *filter, enum filter_field field, const char *want)
 {
-	(void)state;
-	for (unsigned int family = 4; family <= 6; family += 2)
-		for (unsigned int bits = 0; bits <= (family == 4 ? 32 : 128); bits++)
-			for (unsigned int flip = 0; flip < (family == 4 ? 32 : 128); flip++) {
-				struct prefix prefix = { .family = (uint8_t)family, .bits = (uint8_t)bits };
-				uint8_t addr[16] = { 0 };
+	char text[FILTER_TEXT_MAX];
 
-				for (unsigned int i = 0; i < (family == 4 ? 4 : 16); i++)
-					addr[i] = (uint8_t)(i * 37 + 0xa5);
-				memcpy(prefix.addr, addr, 16);
-				for (unsigned int bit = bits; bit < 128; bit++)
-					prefix.addr[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
-				assert_true(prefix_match(&prefix, (uint8_t)family, addr));
-				assert_false(prefix_match(&prefix, (uint8_t)(10 - family), addr));
-				addr[flip / 8] ^= (uint8_t)(0x80 >> flip % 8);
-				assert_int_equal(prefix_match(&prefix, (uint8_t)family, addr), flip >= bits);
-			}
+	assert_int_equal(filter_print(filter, field, text), *want != '\0');
+	assert_string_equal(text, want);
 }
 
-static struct packet packet_make(const char *src, uint16_t sport, const char *dst, uint16_t dport, uint8_t proto)
+/* A field, a text of it and how that is printed. */
+static const struct printed {
+	enum filter_field field;
+	const char *text, *print;
+} PRINTED[] = {
+	{ FILTER_PROTO, "!TCP", "!tcp" },
+	{ FILTER_PROTO, "!1", "!icmp" },
+	{ FILTER_PROTO, "any", "" },
+	{ FILTER_PROTO, "033", "33" },
+	{ FILTER_SRC, "!10.0.0.0/8", "!10.0.0.0/8" },
+	{ FILTER_SRC, "!FD00::1", "!fd00::1" },
+	{ FILTER_DST, "!0.0.0.0/0", "!0.0.0.0/0" },
+	{ FILTER_SPORT, "0", "0" },
+	{ FILTER_SPORT, "0-65535", "0-65535" },
+	{ FILTER_SPORT, "443,80", "80,443" },
+	{ FILTER_SPORT, "80,81,79", "79-81" },
+	{ FILTER_SPORT, "8000-8100,8050-8200,9000", "8000-8200,9000" },
+	{ FILTER_SPORT, "8000-8100,8001,8101-8101", "8000-8101" },
+	{ FILTER_DPORT, "!80", "!80" },
+	{ FILTER_DPORT, "!0", "!0" },
+	{ FILTER_DPORT, "!65535,0-9", "!0-9,65535" },
+	{ FILTER_DPORT, "!1,3,5,7,9,11,13,15,17,19,21,23,25,27,29", "!1,3,5,7,9,11,13,15,17,19,21,23,25,27,29" },
+	{ FILTER_TCP_FLAGS, "SYN", "SYN/SYN" },
+	{ FILTER_TCP_FLAGS, "!syn,ack,fin/syn", "!FIN,SYN,ACK/SYN" },
+	{ FILTER_TCP_FLAGS, "ALL/NONE", "FIN,SYN,RST,PSH,ACK,URG/NONE" },
+	{ FILTER_TCP_FLAGS, "CWR,ECE/ECE", "ECE,CWR/ECE" },
+	{ FILTER_IN_INTERFACE, "eth0", "eth0" },
+	{ FILTER_IN_INTERFACE, "!veth+", "!veth+" },
+	{ FILTER_IN_INTERFACE, "+", "" },
+	{ FILTER_OUT_INTERFACE, "h1-eth0.100", "h1-eth0.100" },
+	{ FILTER_OUT_INTERFACE, "abcdefghijklmno", "abcdefghijklmno" },
+};
+
+static void test_each_field_prints_in_one_form(void **state)
 {
-	struct packet packet = { .proto = proto, .hook = HOOK_INPUT, .sport = sport, .dport = dport, .bytes = 60 };
-
-	packet.family = strchr(src, ':') ? 6 : 4;
-	assert_int_equal(inet_pton(packet.family == 4 ? AF_INET : AF_INET6, src, packet.src), 1);
-	assert_int_equal(inet_pton(packet.family == 4 ? AF_INET : AF_INET6, dst, packet.dst), 1);
-	return packet;
-}
-
-static void test_each_part_of_a_filter_matches(void **state)
-{
-	struct packet packet = packet_make("10.0.0.6", 4660, "10.0.0.5", 80, 6);
-	struct filter filter;
-
 	(void)state;
-	filter_parse(&filter, "INPUT", "tcp", "10.0.0.6", "10.0.0.0/24", NULL);
-	assert_true(filter_match(&filter, &packet, NULL));
-	packet.hook = HOOK_OUTPUT;
-	assert_false(filter_match(&filter, &packet, NULL));
-	packet.hook = HOOK_ANY;
-	assert_true(filter_match(&filter, &packet, NULL));
-	packet.proto = 17;
-	assert_false(filter_match(&filter, &packet, NULL));
-	packet.proto = 6;
-	packet.src[3] = 7;
-	assert_false(filter_match(&filter, &packet, NULL));
-	packet.src[3] = 6;
-	packet.dst[2] = 1;
-	assert_false(filter_match(&filter, &packet, NULL));
-	filter_parse(&filter, "INPUT", NULL, NULL, NULL, NULL);
-	assert_true(filter_match(&filter, &packet, NULL));
-	packet = packet_make("fd00::6", 0, "fd00::5", 0, 1);
-	assert_true(filter_match(&filter, &packet, NULL));
-	filter_parse(&filter, "INPUT", "icmp", NULL, NULL, NULL);
-	assert_false(filter_match(&filter, &packet, NULL));	/* proto 1 inside IPv6 is not IPv4's ICMP */
-}
+	for (size_t i = 0; i < sizeof(PRINTED) / sizeof(PRINTED[0]); i++) {
+		const char *texts[FILTER_FIELDS] = { "forward,input,FORWARD,output" };
+		struct filter filter;
 
-static void test_loopback_counts_only_when_asked_for(void **state)
-{
-	static const char *const pairs[][2] = { { "127.0.0.1", "127.0.0.1" }, { "127.9.9.9", "10.0.0.5" },
-						{ "10.0.0.5", "127.0.0.53" }, { "::1", "::1" }, { "fd00::5", "::1" } };
-	struct filter filter;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		struct packet packet = packet_make(pairs[i][0], 1, pairs[i][1], 2, 17);
-
-		filter_parse(&filter, "INPUT", NULL, NULL, NULL, NULL);
-		assert_false(filter_match(&filter, &packet, NULL));
-		filter.include_loopback = true;
-		assert_true(filter_match(&filter, &packet, NULL));
+		texts[PRINTED[i].field] = PRINTED[i].text;
+		filter = filter_of(texts);
+		assert_field(&filter, PRINTED[i].field, PRINTED[i].print);
+		assert_field(&filter, FILTER_INTERFACE, "INPUT,OUTPUT,FORWARD");
+		if (PRINTED[i].field == FILTER_TCP_FLAGS)
+			assert_field(&filter, FILTER_PROTO, "tcp");
+		for (unsigned int other = FILTER_PROTO; other < FILTER_FIELDS; other++)
+			if (other != PRINTED[i].field && PRINTED[i].field != FILTER_TCP_FLAGS)
+				assert_field(&filter, other, "");
 	}
-	filter.include_loopback = false;
-	assert_true(filter_match(&filter, &(struct packet){ .family = 6, .hook = HOOK_INPUT, .src = { 127 } }, NULL));
 }
 
-static void test_the_fabric_counts_only_when_asked_for(void **state)
+static void test_fields_have_names(void **state)
 {
-	struct filter_endpoint ends[2] = { { .port = 9338 }, { .port = 40000 } };
-	const struct filter_fabric fabric = { ends, 2 }, none = { NULL, 0 };
-	struct packet to_door = packet_make("10.0.0.6", 5555, "10.0.0.5", 9338, 6);
-	struct packet from_door = packet_make("10.0.0.5", 9338, "10.0.0.6", 5555, 6);
-	struct packet other = packet_make("10.0.0.6", 9338, "10.0.0.7", 40000, 6);
-	struct filter filter;
-
 	(void)state;
-	prefix_parse(&ends[0].addr, "10.0.0.5", NULL);
-	prefix_parse(&ends[1].addr, "10.0.0.5", NULL);
-	filter_parse(&filter, "INPUT", NULL, NULL, NULL, NULL);
-	assert_false(filter_match(&filter, &to_door, &fabric));
-	assert_false(filter_match(&filter, &from_door, &fabric));
-	assert_true(filter_match(&filter, &other, &fabric));	/* the ports are the fabric's, the addresses are not */
-	assert_true(filter_match(&filter, &to_door, &none));
-	assert_true(filter_match(&filter, &to_door, NULL));
-	to_door.proto = 17;
-	assert_true(filter_match(&filter, &to_door, &fabric));
-	ends[1].addr.family = 0;
-	assert_false(filter_match(&filter, &other, &fabric));
-	filter.include_fabric = true;
-	assert_true(filter_match(&filter, &other, &fabric));
-	assert_true(filter_match(&filter, &from_door, &fabric));
+	assert_string_equal(filter_field_name(FILTER_INTERFACE), "interface");
+	assert_string_equal(filter_field_name(FILTER_TCP_FLAGS), "tcp_flags");
+	assert_string_equal(filter_field_name(FILTER_OUT_INTERFACE), "out_interface");
+}
+
+static void test_several_hooks(void **state)
+{
+	(void)state;
+	assert_int_equal(filter_of(ON("INPUT,output")).hooks, HOOK_INPUT | HOOK_OUTPUT);
+	assert_int_equal(filter_of(ON("FORWARD,FORWARD")).hooks, HOOK_FORWARD);
+	refuse("INPUT,", NULL, NULL, NULL, "interface \"INPUT,\": not a hook");
+	refuse("INPUT, OUTPUT", NULL, NULL, NULL, "not a hook");
+	refuse(",", NULL, NULL, NULL, "not a hook");
 }
 
 static void test_equality_sees_every_field(void **state)
 {
-	static const char *const texts[][4] = {
-		{ "INPUT", NULL, NULL, NULL }, { "OUTPUT", NULL, NULL, NULL }, { "INPUT", "tcp", NULL, NULL },
-		{ "INPUT", NULL, "10.0.0.1", NULL }, { "INPUT", NULL, "10.0.0.2", NULL },
-		{ "INPUT", NULL, NULL, "10.0.0.1" }, { "INPUT", NULL, "0.0.0.0/0", NULL },
-		{ "INPUT", NULL, "::/0", NULL }, { "INPUT", NULL, "fd00::/8", NULL },
-		{ "INPUT", NULL, "fd00::/9", NULL }, { "INPUT", "icmp", NULL, NULL },
+	static const struct {
+		enum filter_field field;
+		const char *text;
+	} one[] = {
+		{ FILTER_INTERFACE, "INPUT" }, { FILTER_INTERFACE, "OUTPUT" },
+		{ FILTER_INTERFACE, "INPUT,OUTPUT" }, { FILTER_PROTO, "tcp" },
+		{ FILTER_PROTO, "!tcp" }, { FILTER_PROTO, "icmp" },
+		{ FILTER_SRC, "10.0.0.1" }, { FILTER_SRC, "!10.0.0.1" },
+		{ FILTER_SRC, "10.0.0.2" }, { FILTER_SRC, "0.0.0.0/0" },
+		{ FILTER_SRC, "::/0" }, { FILTER_SRC, "fd00::/8" },
+		{ FILTER_SRC, "fd00::/9" }, { FILTER_DST, "10.0.0.1" },
+		{ FILTER_DST, "!10.0.0.1" }, { FILTER_SPORT, "80" },
+		{ FILTER_SPORT, "80-82" }, { FILTER_SPORT, "!80" },
+		{ FILTER_SPORT, "0-65535" }, { FILTER_DPORT, "80" },
+		{ FILTER_DPORT, "80,82" }, { FILTER_TCP_FLAGS, "SYN" },
+		{ FILTER_TCP_FLAGS, "SYN,ACK/SYN" }, { FILTER_TCP_FLAGS, "SYN/NONE" },
+		{ FILTER_TCP_FLAGS, "!SYN" }, { FILTER_IN_INTERFACE, "eth0" },
+		{ FILTER_IN_INTERFACE, "!eth0" }, { FILTER_IN_INTERFACE, "eth0+" },
+		{ FILTER_OUT_INTERFACE, "eth0" }, { FILTER_OUT_INTERFACE, "!eth0" },
 	};
-	size_t count = sizeof(texts) / sizeof(texts[0]);
-	struct filter a, b;
+	size_t count = sizeof(one) / sizeof(one[0]);
 
 	(void)state;
 	for (size_t i = 0; i < count * count; i++) {
-		const char *const *left = texts[i / count], *const *right = texts[i % count];
+		const char *left[FILTER_FIELDS] = { "INPUT,FORWARD,OUTPUT" };
+		const char *right[FILTER_FIELDS] = { "INPUT,FORWARD,OUTPUT" };
+		struct filter a, b;
 
-		assert_int_equal(filter_parse(&a, left[0], left[1], left[2], left[3], NULL), 0);
-		assert_int_equal(filter_parse(&b, right[0], right[1], right[2], right[3], NULL), 0);
+		left[one[i / count].field] = one[i / count].text;
+		right[one[i % count].field] = one[i % count].text;
+		a = filter_of(left);
+		b = filter_of(right);
 		assert_int_equal(filter_equal(&a, &b), i / count == i % count);
 	}
+}
+
+static void test_equality_is_of_meaning(void **state)
+{
+	struct filter a = filter_of(ON("INPUT", [FILTER_SPORT] = "!80")), b = a;
+
+	(void)state;
+	b = filter_of(ON("INPUT", [FILTER_SPORT] = "81-65535,0-79"));
+	assert_true(filter_equal(&a, &b));
+	b.sample = 0;
+	assert_true(filter_equal(&a, &b));
+	b.sample = 2;
+	assert_false(filter_equal(&a, &b));
 	b = a;
 	b.include_fabric = true;
 	assert_false(filter_equal(&a, &b));
@@ -269,15 +353,20 @@ int main(void)
 		cmocka_unit_test(test_bad_interfaces_and_protocols_are_refused),
 		cmocka_unit_test(test_bad_addresses_are_refused),
 		cmocka_unit_test(test_parts_that_exclude_one_another_are_refused),
+		cmocka_unit_test(test_bad_ports_are_refused),
+		cmocka_unit_test(test_bad_tcp_flags_are_refused),
+		cmocka_unit_test(test_bad_network_interfaces_are_refused),
+		cmocka_unit_test(test_negations_that_leave_nothing_are_refused),
+		cmocka_unit_test(test_extension_headers_are_no_protocols_of_ipv6),
 		cmocka_unit_test(test_what_is_given_is_what_is_parsed),
 		cmocka_unit_test(test_family_follows_from_any_part),
 		cmocka_unit_test(test_protocols_print_as_they_parse),
 		cmocka_unit_test(test_hook_names),
-		cmocka_unit_test(test_prefix_match_bit_by_bit),
-		cmocka_unit_test(test_each_part_of_a_filter_matches),
-		cmocka_unit_test(test_loopback_counts_only_when_asked_for),
-		cmocka_unit_test(test_the_fabric_counts_only_when_asked_for),
+		cmocka_unit_test(test_each_field_prints_in_one_form),
+		cmocka_unit_test(test_fields_have_names),
+		cmocka_unit_test(test_several_hooks),
 		cmocka_unit_test(test_equality_sees_every_field),
+		cmocka_unit_test(test_equality_is_of_meaning),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Capture files: what is refused and in which words, what is passed over, and, where real captures are at hand (folder
- * in WEFT_TRACES, with their truth.json), that packets, families and address pairs are what tshark counted.
+ * Capture files: what is refused and in which words, what is passed over, loops and pace, and, where real captures are
+ * at hand (folder in WEFT_TRACES, with their truth.json), that packets, families and address pairs are what tshark
+ * counted.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture/source.h"
@@ -50,23 +52,37 @@ static struct made made_begin(uint32_t link_type)
 	return made;
 }
 
-static void made_add(struct made *made, const void *frame, uint32_t captured, uint32_t wire_len)
+static void made_add_at(struct made *made, uint32_t microseconds, const void *frame, uint32_t captured,
+			uint32_t wire_len)
 {
 	put32(made->file, 1);
-	put32(made->file, 2);
+	put32(made->file, microseconds);
 	put32(made->file, captured);
 	put32(made->file, wire_len);
 	fwrite(frame, captured, 1, made->file);
 }
 
-static struct source *made_open(struct made *made, struct error *err)
+static void made_add(struct made *made, const void *frame, uint32_t captured, uint32_t wire_len)
+{
+	made_add_at(made, 2, frame, captured, wire_len);
+}
+
+/* parts: what stands behind the file's name. */
+static struct source *made_open_with(struct made *made, const char *parts, struct error *err)
 {
 	struct source *source;
+	char spec[128];
 
 	fclose(made->file);
-	source = source_pcap_create(made->path, err);
+	snprintf(spec, sizeof(spec), "%s%s", made->path, parts);
+	source = source_pcap_create(spec, err);
 	unlink(made->path);
 	return source;
+}
+
+static struct source *made_open(struct made *made, struct error *err)
+{
+	return made_open_with(made, "", err);
 }
 
 static void assert_refused(const char *path, const char *words)
@@ -198,6 +214,118 @@ static void empty_file_ends_at_once(void **state)
 	source->ops->destroy(source);
 }
 
+/* Reads up to most packets, which is more than there should be; how many came. result: what the last receive said. */
+static uint64_t packets_read(struct source *source, uint64_t most, int *result)
+{
+	struct packet_head heads[SOURCE_BATCH];
+	struct error err = { 0 };
+	uint64_t count = 0;
+
+	while (count < most && (*result = source->ops->receive(source, heads, SOURCE_BATCH, &err)) >= 0) {
+		for (int i = 0; i < *result; i++)
+			assert_memory_equal(heads[i].data, PACKET, sizeof(PACKET));
+		count += (uint64_t)*result;
+		assert_int_equal(source->ops->release(source, NULL), 0);
+	}
+	return count;
+}
+
+static void loops_give_the_file_so_often(void **state)
+{
+	static const struct {
+		const char *parts;
+		uint64_t packets;
+		int result;
+	} cases[] = { { "", 100, SOURCE_END }, { ",loop=1", 100, SOURCE_END }, { ",loop=7", 700, SOURCE_END },
+		      { ",loop=0", 1000, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct made made = made_begin(DLT_RAW_IP);
+		struct source *source;
+		int result;
+
+		for (int n = 0; n < 100; n++)
+			made_add(&made, PACKET, sizeof(PACKET), sizeof(PACKET));
+		source = made_open_with(&made, cases[i].parts, NULL);	/* the name is gone before the second pass */
+		assert_non_null(source);
+		assert_true(packets_read(source, 1000, &result) >= cases[i].packets);
+		assert_true(cases[i].result == SOURCE_END ? result == SOURCE_END : result > 0);
+		source->ops->destroy(source);
+	}
+}
+
+static void a_file_without_packets_is_not_looped_for_ever(void **state)
+{
+	uint8_t arp[60] = { [12] = 0x08, [13] = 0x06 };
+	struct made made = made_begin(DLT_ETHERNET);
+	struct source *source;
+	int result;
+
+	(void)state;
+	made_add(&made, arp, sizeof(arp), sizeof(arp));
+	source = made_open_with(&made, ",loop=0,pace=real", NULL);
+	assert_int_equal(packets_read(source, 1, &result), 0);
+	assert_int_equal(result, SOURCE_END);
+	source->ops->destroy(source);
+}
+
+static void damage_ends_the_loops(void **state)
+{
+	struct made made = made_begin(DLT_RAW_IP);
+	struct packet_head heads[SOURCE_BATCH];
+	struct error err = { 0 };
+	struct source *source;
+	int result;
+
+	(void)state;
+	made_add(&made, PACKET, sizeof(PACKET), sizeof(PACKET));
+	put32(made.file, 1);
+	source = made_open_with(&made, ",loop=3", NULL);
+	assert_int_equal(packets_read(source, 10, &result), 1);
+	assert_int_equal(result, SOURCE_FAILED);
+	assert_int_equal(source->ops->receive(source, heads, SOURCE_BATCH, &err), SOURCE_FAILED);
+	assert_non_null(strstr(err.text, ": packet 2: truncated dump file"));
+	source->ops->destroy(source);
+}
+
+static int64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+/* Never early; how late a machine may be is not asked. */
+static void the_pace_of_the_file_is_kept(void **state)
+{
+	static const uint32_t times[] = { 100, 100, 150100, 50100, 300100 };	/* the fourth goes back: due at once */
+	static const int64_t due_ms[] = { 0, 0, 150, 150, 300 };
+	struct made made = made_begin(DLT_RAW_IP);
+	struct packet_head heads[SOURCE_BATCH];
+	int64_t start = clock_ms();
+	struct source *source;
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++)
+		made_add_at(&made, times[i], PACKET, sizeof(PACKET), sizeof(PACKET));
+	source = made_open_with(&made, ",pace=real,loop=2", NULL);
+	for (int packet = 0; packet < 10;) {
+		int count = source->ops->receive(source, heads, 1, NULL);
+		int64_t due = due_ms[packet % 5] + packet / 5 * 300;
+
+		assert_in_range(count, 0, 1);
+		if (count)
+			assert_true(clock_ms() - start >= due);
+		else
+			usleep((useconds_t)source->ops->wait_ms(source) * 1000);
+		packet += count;
+	}
+	assert_int_equal(source->ops->receive(source, heads, 1, NULL), SOURCE_END);
+	source->ops->destroy(source);
+}
+
 /* Adds one packet to the pair's [packets, bytes]. */
 static void pair_add(json_t *pairs, const struct packet *packet)
 {
@@ -301,6 +429,10 @@ int main(void)
 		cmocka_unit_test(empty_file_ends_at_once),
 		cmocka_unit_test(frames_without_ip_are_passed_over),
 		cmocka_unit_test(heads_are_bounded_and_keep_the_wire_length),
+		cmocka_unit_test(loops_give_the_file_so_often),
+		cmocka_unit_test(a_file_without_packets_is_not_looped_for_ever),
+		cmocka_unit_test(damage_ends_the_loops),
+		cmocka_unit_test(the_pace_of_the_file_is_kept),
 		cmocka_unit_test(real_captures_count_as_tshark_counts_them),
 	};
 

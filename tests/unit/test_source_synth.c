@@ -36,15 +36,44 @@ static void assert_refused(const char *spec, const char *words)
 static void unknown_kind_lists_the_kinds(void **state)
 {
 	static const char *const specs[] = { "", "x", "nfqueue:", "nfqueue ", "NFQUEUE", "pcap", "synth",
-					     "synthetic:" };
+					     "synthetic:", "nflog:1", "nflo", "packets", ":" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++)
-		assert_refused(specs[i], "unknown (there are: nfqueue, pcap:FILE, synth:SPEC)");
+		assert_refused(specs[i], "unknown (there are: nfqueue, nflog, packet[:INTERFACE,...], pcap:FILE");
 	assert_refused("pcap:", "no file named");
 	assert_int_equal(source_check(NULL, NULL), -1);
 	assert_int_equal(source_check("nfqueue", NULL), 0);
+	assert_int_equal(source_check("nflog", NULL), 0);
+	assert_int_equal(source_check("packet", NULL), 0);
+	assert_int_equal(source_check("packet:eth0,br-1.5", NULL), 0);
 	assert_int_equal(source_check("pcap:/no/such/file", NULL), 0);
+}
+
+static void interfaces_that_no_host_has_are_refused(void **state)
+{
+	(void)state;
+	assert_refused("packet:eth0,", "nothing behind the last comma");
+	assert_refused("packet:,eth0", "\"\" is not an interface's name");
+	assert_refused("packet:eth0,eth0", "eth0 is named twice");
+	assert_refused("packet:sixteencharacter", "\"sixteencharacter\" is not an interface's name");
+	assert_refused("packet:a/b", "not an interface's name");
+	assert_refused("packet:a b", "not an interface's name");
+	assert_refused("packet:..", "not an interface's name");
+	assert_refused("packet:a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "more than 16 interfaces");
+}
+
+static void parts_of_a_capture_file_are_checked(void **state)
+{
+	(void)state;
+	assert_refused("pcap:,loop=2", "no file named");
+	assert_refused("pcap:x,loop=", "\"loop=\": not a whole number from 0 to");
+	assert_refused("pcap:x,loop=-1", "not a whole number");
+	assert_refused("pcap:x,loop=10000000000", "not a whole number");
+	assert_refused("pcap:x,pace=fast", "\"pace=fast\": not a pace (pace=real, pace=full)");
+	assert_refused("pcap:x,loop=1,pace=real,loop=2", "loop is given twice");
+	assert_int_equal(source_check("pcap:a,b.pcap,pace=real,loop=0", NULL), 0);
+	assert_int_equal(source_check("pcap:x,loop=3,pace=full", NULL), 0);
 }
 
 static void bad_parts_are_named(void **state)
@@ -346,6 +375,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unknown_kind_lists_the_kinds),
+		cmocka_unit_test(interfaces_that_no_host_has_are_refused),
+		cmocka_unit_test(parts_of_a_capture_file_are_checked),
 		cmocka_unit_test(bad_parts_are_named),
 		cmocka_unit_test(destroy_accepts_nothing),
 		cmocka_unit_test(equal_specs_give_equal_packets_on_every_machine),

@@ -20,16 +20,17 @@ static const struct sketch_params PARAMS = {
 
 static struct filter filter_of(const char *proto)
 {
+	const char *const texts[FILTER_FIELDS] = { [FILTER_INTERFACE] = "INPUT", [FILTER_PROTO] = proto };
 	struct filter filter;
 
-	assert_int_equal(filter_parse(&filter, "INPUT", proto, NULL, NULL, NULL), 0);
+	assert_int_equal(filter_read(&filter, texts, NULL), 0);
 	return filter;
 }
 
 static struct store_sketch *add(struct store *store, const char *id)
 {
 	struct filter filter = filter_of("udp");
-	struct store_sketch *sketch = store_add(store, id, NULL, &filter, NULL);
+	struct store_sketch *sketch = store_add(store, id, NULL, &filter, NULL, NULL);
 
 	assert_non_null(sketch);
 	return sketch;
@@ -127,7 +128,7 @@ static void test_many_ids_fit_into_an_error(void **state)
 	}
 	assert_null(store_find(store, "h2-1", &err));
 	assert_true(strlen(err.text) < sizeof(err.text));
-	assert_null(store_add(store, "h2-1", NULL, &store->sketches->filter, &err));
+	assert_null(store_add(store, "h2-1", NULL, &store->sketches->filter, NULL, &err));
 	assert_int_equal(err.code, ERROR_TOO_LARGE);
 	store_destroy(store);
 }
@@ -234,7 +235,7 @@ static void take(struct store *store, uint64_t counter, int64_t epoch, uint32_t 
 {
 	struct capture_report *report = report_of(counter, epoch, packets);
 
-	assert_int_equal(store_take_report(store, report, NULL), 0);
+	assert_int_equal(store_take_report(store, 0, report, NULL), 0);
 	assert_null(report->sealed[0].sketch);
 	free(report->sealed);
 	free(report);
@@ -269,14 +270,15 @@ static void check_equal(const json_t *have, json_t *want)
 static void test_the_commands_say_all_that_was_configured(void **state)
 {
 	struct store *store = store_create("h2");
+	const char *const texts[FILTER_FIELDS] = { "OUTPUT", "tcp", "fd00::/8", "fd01::1" };
 	struct filter filter;
 	struct store_sketch *sketch;
 	json_t *commands;
 
 	(void)state;
-	assert_int_equal(filter_parse(&filter, "OUTPUT", "tcp", "fd00::/8", "fd01::1", NULL), 0);
+	assert_int_equal(filter_read(&filter, texts, NULL), 0);
 	filter.include_fabric = filter.include_loopback = true;
-	sketch = store_add(store, "h2-1", "a name; `x`", &filter, NULL);
+	sketch = store_add(store, "h2-1", "a name; `x`", &filter, NULL, NULL);
 	add_counter(store, sketch, FLOWKEY_SRC | FLOWKEY_DPORT)->params.unit = SKETCH_BYTES;
 	commands = store_commands(store);
 	assert_int_equal(json_array_size(commands), 2);
