@@ -2,8 +2,9 @@
 /*
  * packet_frame - coming, leaving or passing through, by the kernel's word for the frame and by the host's addresses.
  *
- * A frame too short for addresses belongs to no hook: the kernel drops it before there is one. Pure. Used by
- * source_packet on every frame.
+ * A frame too short for addresses belongs to no hook: the kernel drops it before there is one. Of a frame with several
+ * VLAN tags the kernel takes one off, and, since Linux 6.11, tells the protocol behind all of them: the others are found
+ * by looking. Pure. Used by source_packet on every frame.
  */
 #include "packet_frame.h"
 
@@ -14,10 +15,50 @@
 #include "measure/packet.h"
 
 #define ETHERTYPE_QINQ_OLD 0x9100
+#define TAGS_MAX 3	/* beside the one that the kernel takes off */
 
 static bool protocol_is_tag(uint16_t protocol)
 {
 	return protocol == ETH_P_8021Q || protocol == ETH_P_8021AD || protocol == ETHERTYPE_QINQ_OLD;
+}
+
+static uint16_t read_be16(const uint8_t *bytes)
+{
+	return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+/* Whether an IP packet of this kind may begin at data: an honest header that fits its frame. */
+static bool ip_fits(uint16_t protocol, const uint8_t *data, uint32_t captured, uint32_t length)
+{
+	if (protocol == ETH_P_IPV6)
+		return captured >= 40 && data[0] >> 4 == 6 && 40u + read_be16(data + 4) <= length;
+	return captured >= 20 && data[0] >> 4 == 4 && (data[0] & 15) >= 5 && read_be16(data + 2) >= 20 &&
+	       read_be16(data + 2) <= length;
+}
+
+/* Bytes of VLAN tags before the IP header that the frame's protocol promises: seen by the tags leading to one. */
+static uint32_t tags_hidden(const struct packet_frame *frame)
+{
+	uint32_t offset = 0;
+
+	while (offset < TAGS_MAX * 4 && frame->captured > offset + 4) {
+		uint16_t type = read_be16(frame->data + offset + 2);
+
+		offset += 4;
+		if (type == frame->protocol &&
+		    ip_fits(type, frame->data + offset, frame->captured - offset, frame->length - offset))
+			return offset;
+		if (!protocol_is_tag(type))
+			break;
+	}
+	return 0;
+}
+
+static void frame_step(struct packet_frame *frame, uint32_t bytes)
+{
+	frame->data += bytes;
+	frame->captured -= bytes;
+	frame->length -= bytes;
 }
 
 /*
@@ -26,16 +67,16 @@ static bool protocol_is_tag(uint16_t protocol)
  */
 static void tags_step(struct packet_frame *frame)
 {
-	while (protocol_is_tag(frame->protocol) && frame->captured > 4) {
-		if (frame->type == PACKET_OUTGOING) {
-			frame->protocol = frame->data[0] >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP;
-			return;
-		}
-		frame->protocol = (uint16_t)(frame->data[2] << 8 | frame->data[3]);
-		frame->data += 4;
-		frame->captured -= 4;
-		frame->length -= 4;
+	if (frame->type == PACKET_OUTGOING && protocol_is_tag(frame->protocol)) {
+		frame->protocol = frame->captured && frame->data[0] >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP;
+		return;
 	}
+	while (protocol_is_tag(frame->protocol) && frame->captured > 4) {
+		frame->protocol = read_be16(frame->data + 2);
+		frame_step(frame, 4);
+	}
+	if (frame->has_tag && frame->type != PACKET_OUTGOING)
+		frame_step(frame, tags_hidden(frame));
 }
 
 uint8_t packet_frame_hook(struct packet_frame *frame, const struct host_addresses *hosts)

@@ -56,10 +56,12 @@ def total_of(answer, family, src, dst, **fields):
     return total
 
 
+@pytest.mark.parametrize("source", ["nfqueue", "nflog", "packet"])
 @pytest.mark.parametrize("hook", ["INPUT", "OUTPUT"])
-def test_each_keys_count_is_what_the_kernel_counted(pair, hook):
+def test_each_keys_count_is_what_the_kernel_counted(pair, hook, source):
+    """Whichever source the sketch asks for; nodes that were started with another open it."""
     root, leaf = pair.tree()
-    full = configure(root, "flow", "src_dst", interface=hook)
+    full = configure(root, "flow", "src_dst", interface=hook, source=source)
     for host in pair.hosts():
         for name, (family, *match) in MATCHES.items():
             host.count_rule(family, hook, "truth-" + name, *match)

@@ -253,8 +253,9 @@ class Net:
             self.python("a", TCP_SENDER, b, 5006, tcp_bytes)
             known[key_of("INPUT", a, b, "udp")] = [300, 300 * (200 + 8 + head)]
             known[key_of("OUTPUT", b, a, "udp")] = [0, 0]
-            known[key_of("INPUT", a, b, icmp)] = [50, 50 * (100 + 8 + head)]
-            known[key_of("OUTPUT", b, a, icmp)] = [50, 50 * (100 + 8 + head)]
+            if family == 4:  # of ICMPv6 there may be some more, about neighbours
+                known[key_of("INPUT", a, b, icmp)] = [50, 50 * (100 + 8 + head)]
+                known[key_of("OUTPUT", b, a, icmp)] = [50, 50 * (100 + 8 + head)]
         return known
 
     def frames(self, host, path):
@@ -482,8 +483,8 @@ def test_full_ring_is_counted(net):
     flood(net, 60000)
     probe.order("go")
     key = key_of("INPUT", V4["a"], V4["b"], "udp")
-    count = probe.until(lambda count: count["keys"].get(key, [0])[0] + count["ring_dropped"] == 60000)
-    assert count["keys"][key][0] + count["ring_dropped"] == 60000
+    count = probe.until(lambda count: count["keys"].get(key, [0])[0] + count["ring_dropped"] >= 60000)
+    assert 60000 <= count["keys"][key][0] + count["ring_dropped"] < 60100  # the hosts say a word now and then
     assert count["ring_dropped"] > 1000
 
 
@@ -493,20 +494,23 @@ def test_packet_filters_in_the_kernel(net):
     udp, icmp = key_of("INPUT", V4["a"], V4["b"], "udp"), key_of("INPUT", V4["a"], V4["b"], "icmp")
     back = key_of("OUTPUT", V4["b"], V4["a"], "icmp")
 
-    def step(filters, packets, wanted):
+    def step(filters, wanted):
         probe.order("filters", *filters)
         net.ping(V4["b"], 10)
         flood(net, 10)
-        count = probe.until(lambda count: count["packets"] == packets)
-        assert (count["packets"], [count["keys"].get(key, [0])[0] for key in (udp, icmp, back)]) == (packets, wanted)
+        probe.expect(dict(zip((udp, icmp, back), ([10 * number, 10 * number * size]
+                                                  for number, size in zip(wanted, (128, 84, 84))))))
 
-    step(["INPUT,udp,,"], 10, [10, 0, 0])
-    step(["INPUT,udp,,", f"OUTPUT,icmp,,{V4['a']}"], 30, [20, 0, 10])
-    step(["OUTPUT,,,"], 40, [20, 0, 20])
-    step([], 40, [20, 0, 20])
-    step(["INPUT,,10.0.0.0/8,", "OUTPUT,icmpv6,,"], 60, [30, 10, 20])
-    many = [f"INPUT,tcp,,fd78::{number:x}" for number in range(1, 256)]
-    step([*many, f"INPUT,icmp,{V4['a']},"], 70, [30, 20, 20])
+    step(["INPUT,udp,,"], [1, 0, 0])
+    step(["INPUT,udp,,", f"OUTPUT,icmp,,{V4['a']}"], [2, 0, 1])
+    step(["OUTPUT,,,"], [2, 0, 2])
+    step([], [2, 0, 2])
+    step(["INPUT,,10.0.0.0/8,", "OUTPUT,icmpv6,,"], [3, 1, 2])
+    many = [f"INPUT,tcp,fd78::{number:x}:1234:5678:9abc:def0,fd78::{number:x}" for number in range(1, 80)]
+    step([*many, f"INPUT,icmp,{V4['a']},"], [3, 2, 2])
+    assert "too many" not in probe.order("count")["warning"]
+    many = [f"INPUT,tcp,fd78::{number:x}:1234:5678:9abc:def0,fd78::{number:x}" for number in range(1, 256)]
+    step([*many, f"INPUT,icmp,{V4['a']},"], [4, 3, 3])
     assert "too many" in probe.order("count")["warning"]
     assert probe.order("filters")["event"] == "filters"
     assert probe.order("count")["warning"] == ""
