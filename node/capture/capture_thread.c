@@ -14,6 +14,7 @@
 
 #include "interfaces.h"
 #include "measure/epoch.h"
+#include "measure/fabric_marks.h"
 
 #define CAPTURE_BURST 16  /* batches between two looks at the clock */
 #define CAPTURE_DRAIN 512 /* batches at most before a seal that was asked for */
@@ -25,7 +26,7 @@ struct capture_thread {
 	int64_t epoch;
 	struct capture_figures figures;
 	struct filter_endpoint *endpoints;
-	struct filter_fabric fabric;
+	struct fabric_marks fabric;
 	struct interfaces interfaces;
 	size_t task_count;
 	struct task *tasks[LIMIT_SKETCHES];
@@ -192,8 +193,9 @@ static void capture_count(struct capture_thread *thread, size_t count)
 {
 	uint64_t counted = 0;
 
+	fabric_marks_apply(&thread->fabric, thread->packets, count);
 	for (size_t t = 0; t < thread->task_count; t++) {
-		thread->masks[t] = task_match(thread->tasks[t], thread->packets, count, &thread->fabric);
+		thread->masks[t] = task_match(thread->tasks[t], thread->packets, count, NULL);
 		counted |= thread->masks[t];
 	}
 	thread->figures.counted += (uint64_t)__builtin_popcountll(counted);
@@ -304,7 +306,7 @@ static void capture_obey(struct capture_thread *thread, struct capture_order *or
 	case ORDER_SET_FABRIC:
 		free(thread->endpoints);
 		thread->endpoints = order->endpoints;
-		thread->fabric = (struct filter_fabric){order->endpoints, order->endpoint_count};
+		fabric_marks_set(&thread->fabric, &(struct filter_fabric){order->endpoints, order->endpoint_count});
 		order->endpoints = NULL;
 		break;
 	default:

@@ -109,6 +109,19 @@ struct feed *station_open(struct station *station, const char *spec, struct erro
 	return feed;
 }
 
+/* One that a sketch asks for and that cannot be had keeps no place. */
+static struct feed *station_open_wanted(struct station *station, const char *source, struct error *err)
+{
+	struct feed *feed = station_open(station, source, err);
+
+	if (!feed || feed->capture)
+		return feed;
+	*err = feed->figures.error;
+	free(feed->spec);
+	station->count--;
+	return NULL;
+}
+
 struct feed *station_find(struct station *station, const char *source, struct error *err)
 {
 	bool has_name = source && *source, has_spec = has_name && strchr(source, ':');
@@ -122,7 +135,7 @@ struct feed *station_find(struct station *station, const char *source, struct er
 			return feed;
 	}
 	if (is_host)
-		return station_open(station, source, err);
+		return station_open_wanted(station, source, err);
 	error_set(err, ERROR_CAPTURE_FAILED, "source \"%.60s\": this node was not started with it (--source)",
 		  has_name ? source : "");
 	return NULL;

@@ -37,6 +37,7 @@ static void query_say(const struct command *command, const struct partial *merge
 
 	if (is_sampled) {
 		json_object_set_new(reply->quality, "exact", json_false());
+		json_object_set_new(reply->quality, "error_bound", json_null()); /* none is certain */
 		json_object_set(reply->quality, "sample", json_object_get(counted, "sample"));
 	}
 	if (window && strcmp(window, "all") == 0 && json_object_get(merged->document, "wire_packets"))

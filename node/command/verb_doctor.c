@@ -9,7 +9,12 @@ int doctor_run(struct context *context, const struct command *command, struct pa
 	json_t *host;
 
 	(void)command;
+	/* The tries run programs, which may wait for others: no hang of the loop. */
+	if (context->beat)
+		atomic_store(context->beat, 0);
 	doctor_examine(context->queue, &report);
+	if (context->beat)
+		atomic_store(context->beat, 1);
 	host = doctor_describe(&report, context->node);
 	if (!host)
 		return error_set(err, ERROR_INTERNAL, "doctor: out of memory");

@@ -24,7 +24,7 @@ static bool packet_is_loopback(const struct packet *packet)
 	return address_is_loopback(packet->family, packet->src) || address_is_loopback(packet->family, packet->dst);
 }
 
-static bool packet_is_fabric(const struct packet *packet, const struct filter_fabric *fabric)
+bool filter_is_fabric(const struct packet *packet, const struct filter_fabric *fabric)
 {
 	if (!fabric || packet->proto != IPPROTO_TCP || (packet->flags & PACKET_NO_PORTS))
 		return false;
@@ -92,7 +92,7 @@ bool filter_match(const struct filter *filter, const struct packet *packet, cons
 		return false;
 	if (*filter->out_dev && !device_match(filter->out_dev, filter->not_out, packet->out_dev))
 		return false;
-	return filter->include_fabric || !packet_is_fabric(packet, fabric);
+	return filter->include_fabric || !(packet->flags & PACKET_FABRIC || filter_is_fabric(packet, fabric));
 }
 
 static bool tcp_equal(const struct filter *a, const struct filter *b)

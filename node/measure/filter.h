@@ -99,9 +99,13 @@ char *filter_proto_print(int16_t proto, char buf[PROTO_TEXT_MAX]);
 /*
  * Whether the filter counts this packet; as the kernel's rule for the same filter would decide, so that what the rule
  * hands over is what is counted. (Where the kernel's own halves differ, IPv6's AH: stepped over as by the legacy
- * tables, while the nft ones take it for the protocol.) fabric may be NULL (no own connections known).
+ * tables, while the nft ones take it for the protocol.) fabric may be NULL: then only a packet that is marked
+ * PACKET_FABRIC is the fabric's own.
  */
 bool filter_match(const struct filter *filter, const struct packet *packet, const struct filter_fabric *fabric);
+
+/* Whether a packet belongs to a connection of the fabric. fabric may be NULL. */
+bool filter_is_fabric(const struct packet *packet, const struct filter_fabric *fabric);
 
 /* Whether both count the same packets of a kind in the same way; how their fields were written does not matter. */
 bool filter_equal(const struct filter *a, const struct filter *b);

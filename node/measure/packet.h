@@ -23,7 +23,8 @@ enum packet_flag {
 	PACKET_TRUNCATED = 4,	/* the captured bytes end inside the headers */
 	PACKET_LYING = 8,	/* a length field reaches beyond the packet, or is less than its header */
 	PACKET_NO_TCP_FLAGS = 16, /* TCP with ports, but its flags are not there: a tiny first fragment, or cut short */
-	PACKET_NO_PROTO = 32	/* IPv6: the protocol is behind extension headers that are cut short, or not here */
+	PACKET_NO_PROTO = 32,	/* IPv6: the protocol is behind extension headers that are cut short, or not here */
+	PACKET_FABRIC = 64	/* the fabric's own; set by fabric_marks, never by parsing */
 };
 
 /*

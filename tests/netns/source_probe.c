@@ -212,8 +212,8 @@ static void probe_wait(struct probe *probe, struct pollfd items[2], int64_t dead
 
 static int probe_run(struct probe *probe, int64_t deadline_ms, struct error *err)
 {
+	static char line[65536];
 	struct pollfd items[2];
-	char line[4096];
 	int result = 0;
 
 	while (result == 0 && clock_ms() < deadline_ms && probe->state == SOURCE_EMPTY) {

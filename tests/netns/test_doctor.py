@@ -118,6 +118,16 @@ def test_a_healthy_host_has_all_sources_and_is_left_as_it_was(host):
     assert state(host) == before
 
 
+def test_the_controller_hands_over_to_the_daemon_beside_it(host):
+    controller = os.path.join(os.path.dirname(WEFTD), "weft")
+    environment = {name: value for name, value in os.environ.items() if name != "WEFT_ROOT"}
+    for options in ([], ["--json"], ["--clean"]):
+        result = subprocess.run([*host.wrapper, controller, "doctor", *options], capture_output=True, text=True,
+                                timeout=120, check=False, env=environment)
+        own = doctor(host, *options)
+        assert (result.returncode, result.stdout, result.stderr) == (0, own.stdout, "")
+
+
 def test_without_rights_it_says_what_to_do(host):
     nobody = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--reuid", "65534", "--clear-groups"]
     found = report(host, wrapper=nobody, code=1)

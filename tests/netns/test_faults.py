@@ -155,8 +155,7 @@ def test_without_the_right_to_administer_the_network_nothing_is_touched(pair, ho
     before = host.saved_plain()
     for source, right in (("nfqueue", "CAP_NET_ADMIN"), ("nflog", "CAP_NET_ADMIN"), ("packet", "CAP_NET_RAW")):
         reply = node.ask("config sketch", interface="INPUT", source=source)
-        message = reply.get("message") or reply["nodes"]["missing"][0]["message"]
-        assert right in message, reply
+        assert right in reply["error"]["message"], reply
     assert host.saved_plain() == before
     pair.ping(10)
 
@@ -280,18 +279,18 @@ def test_a_clock_that_steps_loses_no_packet_and_real_time_names_the_right_second
     node.start()
     full = configure(node, "src_dst", proto="icmp", src=pair.a.v4)
     host.count_rule(4, "INPUT", "truth", "-p", "icmp")
-    pings = Pings(pair, 2500, 0.01)
+    pings = Pings(pair, 6000, 0.01)
     for offset_s in (0, 3600, 0, -3600, -3590, -3592, 100 * 86400):
         clock.step(offset_s)
 
         def is_right():
             reply, packets, began = real_time(node, full)
-            return reply["status"] == 200 and 0 <= clock.now() - began < 4 and 40 <= packets <= 120
+            return reply["status"] == 200 and 0 <= clock.now() - began < 4 and 5 <= packets <= 130
 
         wait_until(is_right, lambda: f"offset {clock.offset_s}: {real_time(node, full)} at {clock.now()}", 15)
     pings.process.terminate()
     pings.end()
     truth = host.counted(4, "truth")
-    assert sum(hitters(node, full, "src_dst").values()) == truth > 500
+    assert sum(hitters(node, full, "src_dst").values()) == truth > 100
     host.rule(4, "-t", "mangle", "-D", "INPUT", "1")
     assert ": guard: " not in node.read_log()

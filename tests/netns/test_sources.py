@@ -10,7 +10,6 @@ import json
 import os
 import re
 import select
-import signal
 import socket
 import struct
 import subprocess
@@ -73,7 +72,7 @@ while not ended:
             at = socket.inet_ntoa(ip[12:16]), socket.inet_ntoa(ip[16:20]), ip[9]
             size = struct.unpack(">H", ip[2:4])[0]
         elif kind == b"\\x86\\xdd":
-            at = socket.inet_ntop(10, ip[8:24]), socket.inet_ntop(10, ip[24:40]), ip[40] if ip[6] == 44 else ip[6]
+            at = socket.inet_ntop(10, ip[8:24]), socket.inet_ntop(10, ip[24:40]), ip[40] if ip[6] in (0, 44) else ip[6]
             size = struct.unpack(">H", ip[4:6])[0] + 40
         else:
             continue
@@ -138,11 +137,14 @@ class Probe:
         return count
 
     def close(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            stream.close()
+        """The end of its input ends it, cleanly."""
+        try:
+            _, errors = self.process.communicate(timeout=DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise
+        assert (self.process.returncode, errors) == (0, "")
 
 
 class Net:
@@ -209,14 +211,19 @@ class Net:
         return probe
 
     def rules(self, host, kind, chains=("INPUT", "OUTPUT")):
-        """Counters for each protocol, then what feeds the source."""
-        target = ["NFQUEUE", "--queue-num", NUMBER, "--queue-bypass"] if kind == "nfqueue" else \
-            ["NFLOG", "--nflog-group", NUMBER, "--nflog-size", 128, "--nflog-threshold", 32]
-        for chain, family in itertools.product(chains, (4, 6)):
-            tool = ["iptables" if family == 4 else "ip6tables", "-w", 5, "-t", "mangle", "-A", chain]
-            for proto in ("tcp", "udp", "icmp" if family == 4 else "icmpv6"):
-                self.run(host, *tool, "-p", proto, "-m", "comment", "--comment", f"count-{proto}")
-            self.run(host, *tool, "-j", *target)
+        """Counters for each protocol between the hosts, then what feeds the source; all at once, so that both see the
+        same packets."""
+        target = f"NFQUEUE --queue-num {NUMBER} --queue-bypass" if kind == "nfqueue" else \
+            f"NFLOG --nflog-group {NUMBER} --nflog-size 128 --nflog-threshold 32"
+        for tool, icmp, pair in (("iptables-restore", "icmp", V4), ("ip6tables-restore", "icmpv6", V6)):
+            ends = {"INPUT": f"-s {pair['a']} -d {pair['b']} ", "OUTPUT": f"-s {pair['b']} -d {pair['a']} "}
+            lines = ["*mangle"]
+            for chain in chains:
+                lines += [f"-A {chain} {ends.get(chain, '')}-p {proto} -m comment --comment count-{proto}"
+                          for proto in ("tcp", "udp", icmp)]
+                lines.append(f"-A {chain} -j {target}")
+            subprocess.run([*self.wrapper(host), tool, "--noflush"], input="\n".join([*lines, "COMMIT", ""]),
+                           check=True, text=True, capture_output=True, timeout=60)
 
     def counters(self, host):
         """{(chain, family, proto): [packets, bytes]}, the kernel's own."""
@@ -262,15 +269,17 @@ class Net:
         return self.begin(host, FRAME_READER, "v0", path)
 
     def close(self):
-        for probe in self.probes:
-            probe.close()
-        for process in self.processes:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout, process.stderr):
-                stream.close()
-        for name in self.names.values():
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, timeout=60, check=False)
+        try:
+            for probe in self.probes:
+                probe.close()
+        finally:
+            for process in self.processes:
+                process.kill()
+                process.wait()
+                for stream in (process.stdin, process.stdout, process.stderr):
+                    stream.close()
+            for name in self.names.values():
+                subprocess.run(["ip", "netns", "del", name], capture_output=True, timeout=60, check=False)
 
 
 def frames_end(reader):

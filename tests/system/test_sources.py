@@ -133,6 +133,7 @@ def test_a_sample_stands_for_the_whole_and_says_so(fabric):
     whole, sampled = count_all(node, 1), count_all(node, 2)
     assert whole["quality"]["exact"] and "sample" not in whole["quality"]
     assert sampled["quality"]["exact"] is False and sampled["quality"]["sample"] == 10
+    assert sampled["quality"]["error_bound"] is None
     assert whole["quality"]["total"] == 100000
     assert abs(sampled["quality"]["total"] - 100000) < 5 * (100000 * 9) ** 0.5
     for key, packets in whole["data"].items():
