@@ -32,10 +32,10 @@ struct capture_figures {
 };
 
 struct capture_options {
-	unsigned int number; /* of this thread within the node; stands in its name */
+	unsigned int number;	 /* of this thread within the node; stands in its name */
 	int64_t clock_offset_ms; /* added to the wall clock (tests) */
-	uint64_t seed; /* of the choice of packets that sampling makes */
-	atomic_uint *beat; /* goes up at each turn, every CAPTURE_BEAT_MS at least; NULL: nobody watches */
+	uint64_t seed;		 /* of the choice of packets that sampling makes */
+	atomic_uint *beat;	 /* goes up at each turn, every CAPTURE_BEAT_MS at least; NULL: nobody watches */
 };
 
 #define CAPTURE_BEAT_MS 200

@@ -40,7 +40,7 @@ struct capture_parcel {
 /* What the thread is started with. */
 struct capture_start {
 	atomic_int handed, taken; /* the hand-overs, made visible: to the thread, and back once it has read the rest */
-	struct source *source; /* the thread's from then on */
+	struct source *source;	  /* the thread's from then on */
 	struct capture_options options;
 };
 

@@ -24,8 +24,8 @@ struct context {
 	int64_t started_ms;		 /* monotonic */
 	int64_t clock_offset_ms;
 	struct store *store;
-	json_t *authorities;		/* makers above that have said what they have; NULL: none has */
-	uint16_t queue; /* the NFQUEUE number, and the NFLOG group */
+	json_t *authorities; /* makers above that have said what they have; NULL: none has */
+	uint16_t queue;	     /* the NFQUEUE number, and the NFLOG group */
 	struct station *station;
 	struct context_rules {
 		uint64_t nfqueue, nflog; /* packets that the kernel's rules handed over, as read last */
@@ -38,7 +38,7 @@ struct context {
 		uint64_t restarts;
 	} guard;
 	atomic_uint *beat; /* the loop's, for whoever watches; 0: not watched now; NULL: nobody watches */
-	bool is_batched; /* several commands in one go: rules and state file are brought up to date after the last */
+	bool is_batched;   /* several commands in one go: rules and state file are brought up to date after the last */
 	struct upstream *upstream;
 	struct downstream *downstream;
 	struct gather_table *gathers;

@@ -32,8 +32,8 @@ struct store_sketch {
 	char name[LIMIT_NAME + 1];    /* "" when none was given */
 	uint64_t number;
 	struct filter filter;
-	json_t *source; /* as configured: a text, a list of texts, or NULL for the node's first */
-	uint8_t feeds;	/* mask of this node's feeds that it counts from */
+	json_t *source;	      /* as configured: a text, a list of texts, or NULL for the node's first */
+	uint8_t feeds;	      /* mask of this node's feeds that it counts from */
 	struct error why_not; /* why it cannot be measured here; code 0: it can */
 	struct task_figures figures[STATION_FEEDS];
 	size_t counter_count;

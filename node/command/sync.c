@@ -122,7 +122,8 @@ static bool sync_drop_rules(struct context *context, const json_t *makers, const
 		json_decref(own);
 		if (is_kept)
 			continue;
-		log_write(context->log, LOG_LEVEL_INFO, "counter %s: given up, its maker no longer has it so", rule->id);
+		log_write(context->log, LOG_LEVEL_INFO, "counter %s: given up, its maker no longer has it so",
+			  rule->id);
 		store_remove_rule(context->store, rule);
 		has_dropped = true;
 	}

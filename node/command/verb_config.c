@@ -78,9 +78,10 @@ static int config_read_source(const struct command *command, const json_t **sour
 		if (config_check_source(text, err) < 0)
 			return -1;
 		if (config_source_is_host(text) && host)
-			return error_set(err, ERROR_BAD_REQUEST,
-					 "source: %s and %.60s see the same packets and would count them twice (name one)",
-					 host, text);
+			return error_set(
+				err, ERROR_BAD_REQUEST,
+				"source: %s and %.60s see the same packets and would count them twice (name one)", host,
+				text);
 		host = config_source_is_host(text) ? text : host;
 	}
 	*source = field;

@@ -108,9 +108,8 @@ static struct store_rule *rule_find(struct context *context, const struct comman
 	if (command_get_text(command, "counter_id", &text, err) < 0)
 		return NULL;
 	if (text)
-		return store_full_rule_id(context->store, text, id, err) < 0 ?
-			       NULL :
-			       store_find_rule(context->store, id, err);
+		return store_full_rule_id(context->store, text, id, err) < 0 ? NULL :
+									       store_find_rule(context->store, id, err);
 	if (!json_object_get(command->fields, "interface")) {
 		error_set(err, ERROR_BAD_REQUEST, "counter_id: missing (or give the fields of its config counter)");
 		return NULL;
@@ -171,8 +170,7 @@ int query_rule_run(struct context *context, const struct command *command, struc
 	}
 	rules_counts_clear(&counts);
 	query_note_since(context, command, rule->since_ms, own);
-	own->document =
-		json_pack("{s:I, s:I}", "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
+	own->document = json_pack("{s:I, s:I}", "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
 	return 0;
 }
 

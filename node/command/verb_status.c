@@ -27,16 +27,16 @@ static json_t *status_feed(const struct context *context, const struct feed *fee
 	const struct capture_figures *figures = &feed->figures;
 	const struct source_figures *source = &figures->source;
 	bool has_rules = feed->ops && feed->ops->rules != SOURCE_RULES_NONE;
-	json_t *entry = json_pack(
-		"{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "kind", feed->kind, "spec",
-		feed->spec, "state", capture_state_name(figures->state), "packets", (json_int_t)source->packets,
-		"counted", (json_int_t)figures->counted, "unseen", (json_int_t)context_unseen(context, feed), "gaps",
-		(json_int_t)source->gaps, "overruns", (json_int_t)source->overruns, "queue_dropped",
-		(json_int_t)source->queue_dropped, "user_dropped", (json_int_t)source->user_dropped, "ring_dropped",
-		(json_int_t)source->ring_dropped, "unreadable", (json_int_t)figures->unreadable, "batches",
-		(json_int_t)source->batches, "batch_mean",
-		source->batches ? (double)source->packets / (double)source->batches : 0.0, "cpu_ms",
-		(double)figures->cpu_us / 1000);
+	json_t *entry = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "kind",
+				  feed->kind, "spec", feed->spec, "state", capture_state_name(figures->state),
+				  "packets", (json_int_t)source->packets, "counted", (json_int_t)figures->counted,
+				  "unseen", (json_int_t)context_unseen(context, feed), "gaps", (json_int_t)source->gaps,
+				  "overruns", (json_int_t)source->overruns, "queue_dropped",
+				  (json_int_t)source->queue_dropped, "user_dropped", (json_int_t)source->user_dropped,
+				  "ring_dropped", (json_int_t)source->ring_dropped, "unreadable",
+				  (json_int_t)figures->unreadable, "batches", (json_int_t)source->batches, "batch_mean",
+				  source->batches ? (double)source->packets / (double)source->batches : 0.0, "cpu_ms",
+				  (double)figures->cpu_us / 1000);
 
 	if (has_rules)
 		json_object_set_new(entry, "matched", json_integer((json_int_t)context_matched(context, feed)));
@@ -103,8 +103,8 @@ int status_run(struct context *context, const struct command *command, struct pa
 	json_t *node = json_pack(
 		"{s:s, s:s, s:f, s:o, s:I, s:I, s:o, s:o, s:{s:I, s:I, s:I}}", "node", context->node, "version",
 		WEFT_NODE_VERSION, "uptime_s", (double)(zclock_mono() - context->started_ms) / 1000, "children",
-		status_children(context), "sketches", (json_int_t)context->store->count, "counters", (json_int_t)context->store->rule_count, "sources",
-		status_sources(context), "capture",
+		status_children(context), "sketches", (json_int_t)context->store->count, "counters",
+		(json_int_t)context->store->rule_count, "sources", status_sources(context), "capture",
 		status_capture(context), "requests", "open", (json_int_t)gather_table_open(context->gathers), "late",
 		(json_int_t)gather_table_late(context->gathers), "undelivered",
 		(json_int_t)upstream_undelivered(context->upstream));
@@ -206,8 +206,8 @@ int list_finish(const struct command *command, const struct partial *merged, str
 {
 	(void)command;
 	(void)err;
-	reply->data = json_pack("{s:o}", "sketches",
-				list_join(json_object_get(merged->document, "sketches"), "sketch_id"));
+	reply->data =
+		json_pack("{s:o}", "sketches", list_join(json_object_get(merged->document, "sketches"), "sketch_id"));
 	return 0;
 }
 
@@ -228,8 +228,8 @@ int list_rules_finish(const struct command *command, const struct partial *merge
 {
 	(void)command;
 	(void)err;
-	reply->data = json_pack("{s:o}", "counters",
-				list_join(json_object_get(merged->document, "counters"), "counter_id"));
+	reply->data =
+		json_pack("{s:o}", "counters", list_join(json_object_get(merged->document, "counters"), "counter_id"));
 	return 0;
 }
 

@@ -28,7 +28,7 @@ struct task_sealed {
 
 /* What a task has seen since it was created. */
 struct task_figures {
-	uint64_t matched[TASK_HOOKS];	  /* packets, by hook: see task_hook_name; counted ones stand for themselves */
+	uint64_t matched[TASK_HOOKS];	   /* packets, by hook: see task_hook_name; counted ones stand for themselves */
 	uint64_t wire_packets, wire_bytes; /* the same as they were on the wire, estimated from the interfaces' MTU */
 };
 

@@ -74,7 +74,7 @@ def test_a_counter_that_another_firewall_rule_comes_after_changes_no_verdict(pai
 
 
 def test_a_sample_is_taken_in_the_kernel_and_beside_it_everything_is_counted(pair):
-    """Port 5001 is wanted whole by one sketch and 1 in 10 by another; port 5002 only sampled: those mostly never come."""
+    """One sketch wants port 5001 whole, another 1 in 10 of all: of port 5002 most packets never come."""
     root, leaf = pair.tree()
     sampled = sketch(root, interface="INPUT", proto="udp", sample=10)
     whole = sketch(root, interface="INPUT", proto="udp", dport=5001)

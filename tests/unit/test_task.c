@@ -88,8 +88,13 @@ static void test_packets_are_counted_by_hook(void **state)
 static void test_the_wire_figures_grow_only_by_what_is_segmented(void **state)
 {
 	struct task *task = task_of(1, 0);
-	struct packet packet = {.family = 4, .proto = 17, .hook = HOOK_INPUT, .bytes = 1400, .weight = 1,
-				.header_len = 28, .mtu = 1500};
+	struct packet packet = {.family = 4,
+				.proto = 17,
+				.hook = HOOK_INPUT,
+				.bytes = 1400,
+				.weight = 1,
+				.header_len = 28,
+				.mtu = 1500};
 	struct task_figures figures;
 
 	(void)state;
@@ -145,8 +150,8 @@ static void test_a_sample_stands_for_the_whole(void **state)
 static void test_a_million_times_the_largest_packet_is_counted_whole(void **state)
 {
 	struct task *task = task_of(LIMIT_SAMPLE, 1);
-	struct packet packet = {.family = 4, .proto = 17, .hook = HOOK_INPUT, .bytes = UINT32_MAX,
-				.weight = LIMIT_SAMPLE};
+	struct packet packet = {
+		.family = 4, .proto = 17, .hook = HOOK_INPUT, .bytes = UINT32_MAX, .weight = LIMIT_SAMPLE};
 	struct sketch_quality quality;
 
 	(void)state;
