@@ -3,8 +3,8 @@
  * packet_frame - coming, leaving or passing through, by the kernel's word for the frame and by the host's addresses.
  *
  * A frame too short for addresses belongs to no hook: the kernel drops it before there is one. Of a frame with several
- * VLAN tags the kernel takes one off, and, since Linux 6.11, tells the protocol behind all of them: the others are found
- * by looking. Pure. Used by source_packet on every frame.
+ * VLAN tags the kernel takes one off, and newer ones (6.18 does) tell the protocol behind all of them: the others are
+ * found by looking. Pure. Used by source_packet on every frame.
  */
 #include "packet_frame.h"
 

@@ -14,7 +14,7 @@
 struct packet_frame {
 	const uint8_t *data;
 	uint32_t captured, length; /* length: as the host handled it, which is one segmented on the card as a whole */
-	uint16_t protocol;	   /* EtherType of what data begins with, or of what its VLAN tags hold (newer kernels) */
+	uint16_t protocol;	   /* EtherType of what data begins with, or, by newer kernels, of what its tags hold */
 	bool has_tag;		   /* the kernel took a VLAN tag off: there may be more in data */
 	uint8_t type;		   /* PACKET_HOST, PACKET_OUTGOING, ... */
 	uint32_t index;		   /* of the interface */

@@ -127,8 +127,8 @@ bool packet_ring_next(struct packet_ring *ring, struct packet_frame *frame)
 	address = (const void *)(ring->frame + TPACKET_ALIGN(sizeof(*header)));
 	*frame = (struct packet_frame){ .data = ring->frame + header->tp_net, .captured = header->tp_snaplen,
 					.length = header->tp_len, .protocol = ntohs(address->sll_protocol),
-					.type = address->sll_pkttype,
-					.has_tag = header->tp_status & TP_STATUS_VLAN_VALID, .index = (uint32_t)address->sll_ifindex };
+					.has_tag = header->tp_status & TP_STATUS_VLAN_VALID,
+					.type = address->sll_pkttype, .index = (uint32_t)address->sll_ifindex };
 	ring->frame += header->tp_next_offset;
 	ring->left--;
 	return true;

@@ -258,6 +258,7 @@ int rules_family_apply(struct rules_family *family, struct rules_plan *plan, con
 int rules_family_mend(struct rules_family *family, bool *changed, struct error *err)
 {
 	struct rules_found found;
+	bool has_others;
 	char *save;
 	int is_there, result = -1;
 
@@ -275,7 +276,8 @@ int rules_family_mend(struct rules_family *family, bool *changed, struct error *
 	if (is_there)
 		result = table_restore(family, rules_text_rejump(save, &family->plan, err), err);
 	else
-		result = own_restore(family, save, err);
+		result = own_restore(family, save, err) < 0 ? -1 : /* rules of counters may now stand otherwise */
+			 change_check(family, &family->plan, &has_others, err);
 cleanup:
 	free(save);
 	return result;

@@ -7,7 +7,10 @@
  * which iptables knows in a match of its own, into one for each way to differ. The rules are exactly as wide as the
  * filter: tests send every kind of packet. Protocol number 0, "any" to iptables, is asked of the header itself.
  * Interfaces: INPUT has no outgoing one and OUTPUT no incoming one, so a filter that asks for it has no rule there.
- * A later fragment has neither ports nor flags, and so matches neither them nor their negation. Used by rules_plan.c.
+ * A later fragment has neither ports nor flags, and so matches neither them nor their negation. That has to be said in
+ * the rule: the nft back end's own matches read ports and flags out of any fragment's bytes (measured: iptables 1.8.9,
+ * kernel 6.18; the legacy one's do not). So IPv4 asks for no later fragment, and IPv6, which cannot, asks multiport, a
+ * match of the kernel's that both back ends share. Used by rules_plan.c and rules_union.c.
  */
 #include "rules_match.h"
 
@@ -17,7 +20,6 @@
 #include <string.h>
 
 #define MULTIPORT_MAX 15 /* ports in one multiport match; a range takes two */
-#define TCP_FIN 0x01
 #define TCP_PLAIN 0x3f	 /* the flags that --tcp-flags knows; the rest are ECE and CWR */
 #define TCP_ECE 0x40
 #define TCP_CWR 0x80
@@ -37,18 +39,6 @@ static int part_append(struct rule_parts *parts, const struct filter *part, stru
 	return 0;
 }
 
-/* TCP flags with ECE or CWR alone: --tcp-flags must stand in the rule, for a later fragment has no flags. */
-static int flags_append(struct rule_parts *parts, struct filter part, struct error *err)
-{
-	if ((part.tcp_mask & TCP_PLAIN) || !part.tcp_mask)
-		return part_append(parts, &part, err);
-	part.tcp_mask |= TCP_FIN;
-	if (part_append(parts, &part, err) < 0)
-		return -1;
-	part.tcp_set |= TCP_FIN;
-	return part_append(parts, &part, err);
-}
-
 /* Not (a and b and c) = not a, or a and not b, or a and b and not c; a are all the plain flags together. */
 static int flags_expand(struct rule_parts *parts, struct filter part, struct error *err)
 {
@@ -56,7 +46,7 @@ static int flags_expand(struct rule_parts *parts, struct filter part, struct err
 	uint8_t mask = part.tcp_mask, set = part.tcp_set, upto = mask & TCP_PLAIN;
 
 	if (!part.not_tcp || !(mask & ~TCP_PLAIN))
-		return flags_append(parts, part, err);
+		return part_append(parts, &part, err);
 	part.tcp_mask = upto;
 	part.tcp_set = set & upto;
 	if (upto && part_append(parts, &part, err) < 0)
@@ -68,7 +58,7 @@ static int flags_expand(struct rule_parts *parts, struct filter part, struct err
 		upto |= others[i];
 		part.tcp_mask = upto;
 		part.tcp_set = (set & upto) ^ others[i];
-		if (flags_append(parts, part, err) < 0)
+		if (part_append(parts, &part, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -195,11 +185,32 @@ static void multiport_print(FILE *out, const char *option, const struct port_set
 	}
 }
 
-/* Whether the protocol's own match can say it. It would leave out all ports at once: later fragments would match. */
-static bool ports_are_plain(const struct port_set *ports)
+/* Whether the protocol's own match can say it. */
+static bool ports_are_plain(const struct filter *part, uint8_t family)
 {
-	return ports->count == 0 ||
-	       (ports->count == 1 && (ports->ranges[0].first > 0 || ports->ranges[0].last < UINT16_MAX));
+	return family == 4 && part->sport.count <= 1 && part->dport.count <= 1 &&
+	       (part->proto == IPPROTO_TCP || part->proto == IPPROTO_UDP);
+}
+
+static void ports_print(FILE *out, const struct filter *part, uint8_t family)
+{
+	bool is_plain = ports_are_plain(part, family), has_ports = part->sport.count || part->dport.count;
+	bool has_flags = part->tcp_mask & TCP_PLAIN;
+
+	if (family == 4 && (has_ports || part->tcp_mask))
+		fputs(" ! -f", out);
+	else if (!has_ports && part->tcp_mask)
+		fputs(" -m multiport --ports 0:65535", out);
+	if (has_ports && !is_plain) {
+		multiport_print(out, " -m multiport --sports ", &part->sport);
+		multiport_print(out, " -m multiport --dports ", &part->dport);
+	}
+	if ((has_ports && is_plain) || has_flags)
+		fputs(part->proto == IPPROTO_UDP ? " -m udp" : " -m tcp", out);
+	if (is_plain) {
+		multiport_print(out, " --sport ", &part->sport);
+		multiport_print(out, " --dport ", &part->dport);
+	}
 }
 
 static void flags_print_names(FILE *out, uint8_t flags)
@@ -237,12 +248,8 @@ static void ecn_print(FILE *out, const struct filter *part)
 		fprintf(out, "%s --ecn-tcp-cwr", part->tcp_set & TCP_CWR ? "" : " !");
 }
 
-void rule_match_print(const struct filter *part, FILE *out)
+void rule_match_print(const struct filter *part, uint8_t family, FILE *out)
 {
-	bool is_plain = ports_are_plain(&part->sport) && ports_are_plain(&part->dport) &&
-			(part->proto == IPPROTO_TCP || part->proto == IPPROTO_UDP);
-	bool has_ports = part->sport.count || part->dport.count;
-
 	address_print(out, "-s", &part->src, part->not_src);
 	address_print(out, "-d", &part->dst, part->not_dst);
 	dev_print(out, "-i", part->in_dev, part->not_in);
@@ -251,16 +258,7 @@ void rule_match_print(const struct filter *part, FILE *out)
 		fprintf(out, "%s -p %d", part->not_proto ? " !" : "", part->proto);
 	if (part->proto == 0) /* -p 0 stands for any; this is the byte in the IPv4 header */
 		fprintf(out, " -m u32%s --u32 6&0xff=0", part->not_proto ? " !" : "");
-	if (has_ports && !is_plain) {
-		multiport_print(out, " -m multiport --sports ", &part->sport);
-		multiport_print(out, " -m multiport --dports ", &part->dport);
-	}
-	if ((has_ports && is_plain) || (part->tcp_mask & TCP_PLAIN))
-		fputs(part->proto == IPPROTO_UDP ? " -m udp" : " -m tcp", out);
-	if (is_plain) {
-		multiport_print(out, " --sport ", &part->sport);
-		multiport_print(out, " --dport ", &part->dport);
-	}
+	ports_print(out, part, family);
 	flags_print(out, part);
 	ecn_print(out, part);
 }

@@ -27,8 +27,8 @@ struct rule_parts {
 int rule_match_expand(struct rule_parts *parts, const struct filter *filter, uint8_t family, uint8_t hook,
 		      struct error *err);
 
-/* Prints a part's options, each behind a blank. */
-void rule_match_print(const struct filter *part, FILE *out);
+/* Prints a part's options for this family's tool, each behind a blank. */
+void rule_match_print(const struct filter *part, uint8_t family, FILE *out);
 
 /* Whether every packet of b's is one of a's. False may also mean that this is not easily told. */
 bool rule_match_covers(const struct filter *a, const struct filter *b);

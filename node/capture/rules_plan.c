@@ -73,7 +73,7 @@ void plan_begin_rule(struct plan_writer *writer, const struct filter *part)
 {
 	fprintf(writer->out, "-A %s", writer->plan->chains[writer->plan->chain_count - 1].name);
 	if (part)
-		rule_match_print(part, writer->out);
+		rule_match_print(part, writer->family, writer->out);
 	writer->plan->rule_count++;
 }
 

@@ -24,6 +24,7 @@
 #define NFLOG_THRESHOLD 32	/* packets in a datagram */
 #define NFLOG_DATAGRAM (15 * 1024) /* threshold x about 300 bytes; with the kernel's own part below a power of two */
 #define NFLOG_SLOTS 8
+#define NFLOG_TRIES 16
 #define NFLOG_SLOT_BYTES (16 * 1024)
 #define NFLOG_RECEIVE_BYTES (8 * 1024 * 1024)
 
@@ -99,6 +100,8 @@ static bool message_is_packet(const struct nlmsghdr *message)
 	       mnl_nlmsg_get_payload_len(message) >= sizeof(struct nfgenmsg);
 }
 
+/* What is left of a datagram may be its end mark alone: an empty batch is only said when the socket is empty, or after
+ * many tries. */
 static int nflog_receive(struct source *source, struct packet_head *heads, size_t max, struct error *err)
 {
 	struct source_nflog *nflog = nflog_of(source);
@@ -107,15 +110,15 @@ static int nflog_receive(struct source *source, struct packet_head *heads, size_
 
 	if (max > SOURCE_BATCH)
 		max = SOURCE_BATCH;
-	if (netfilter_is_read(&nflog->link)) {
-		int got = netfilter_receive(&nflog->link, NFLOG_SLOTS, err);
+	for (int i = 0; i < NFLOG_TRIES && count == 0; i++) {
+		int got = netfilter_is_read(&nflog->link) ? netfilter_receive(&nflog->link, NFLOG_SLOTS, err) : 1;
 
 		if (got <= 0)
 			return got;
+		while (count < max && (message = netfilter_next(&nflog->link)))
+			if (message_is_packet(message))
+				count += packet_read(nflog, message, &heads[count]);
 	}
-	while (count < max && (message = netfilter_next(&nflog->link)))
-		if (message_is_packet(message))
-			count += packet_read(nflog, message, &heads[count]);
 	nflog->figures.packets += count;
 	nflog->figures.batches += count > 0;
 	return (int)count;

@@ -31,6 +31,7 @@
 #define NFQUEUE_LENGTH 16384
 #define NFQUEUE_RECEIVE_BYTES (8 * 1024 * 1024)
 #define NFQUEUE_MESSAGE 2048	/* 128 bytes of packet and a few hundred of attributes */
+#define NFQUEUE_TRIES 16
 #define NFQUEUE_LIST "/proc/thread-self/net/netfilter/nfnetlink_queue"
 #define NFQUEUE_LIST_BYTES 4096	/* of the list: a line a queue, about 60 bytes */
 
@@ -128,31 +129,41 @@ static int nfqueue_release(struct source *source, struct error *err)
 	return 0;
 }
 
-static int nfqueue_receive(struct source *source, struct packet_head *heads, size_t max, struct error *err)
+/* Reads messages until there are max heads, or no more messages; the heads' count or SOURCE_FAILED. */
+static int messages_read(struct source_nfqueue *nfqueue, struct packet_head *heads, size_t max, struct error *err)
 {
-	struct source_nfqueue *nfqueue = nfqueue_of(source);
 	const struct nlmsghdr *message;
 	size_t count = 0;
 
-	if (max > SOURCE_BATCH)
-		max = SOURCE_BATCH;
-	if (netfilter_is_read(&nfqueue->link)) {
-		int got = netfilter_receive(&nfqueue->link, max, err);
-
-		if (got <= 0)
-			return got;
-	}
 	while (count < max && (message = netfilter_next(&nfqueue->link))) {
 		if (message_is_packet(message))
 			count += packet_read(nfqueue, message, &heads[count]);
 		else if (notice_read(nfqueue, message, err) < 0)
 			return SOURCE_FAILED;
 	}
-	nfqueue->figures.packets += count;
-	nfqueue->figures.batches += count > 0;
-	if (count == 0 && nfqueue_release(source, err) < 0)	/* nobody will release a batch of nothing */
-		return SOURCE_FAILED;
 	return (int)count;
+}
+
+/* An empty batch is only said when the socket is empty, or after many tries. */
+static int nfqueue_receive(struct source *source, struct packet_head *heads, size_t max, struct error *err)
+{
+	struct source_nfqueue *nfqueue = nfqueue_of(source);
+	int count = 0;
+
+	if (max > SOURCE_BATCH)
+		max = SOURCE_BATCH;
+	for (int i = 0; i < NFQUEUE_TRIES && count == 0; i++) {
+		int got = netfilter_is_read(&nfqueue->link) ? netfilter_receive(&nfqueue->link, max, err) : 1;
+
+		if (got <= 0)
+			return got;
+		count = messages_read(nfqueue, heads, max, err);
+		if (count < 0 || (count == 0 && nfqueue_release(source, err) < 0))
+			return SOURCE_FAILED;	/* nobody else releases a batch of nothing */
+	}
+	nfqueue->figures.packets += (unsigned int)count;
+	nfqueue->figures.batches += count > 0;
+	return count;
 }
 
 static int nfqueue_descriptor(struct source *source)

@@ -4,9 +4,9 @@
  *
  * source_probe SPEC NUMBER SECONDS
  * Says {"event": "ready"} once packets are taken. Orders come on standard input, one a line, each answered by one JSON
- * line: count | filters [INTERFACE,PROTO,SRC,DST]... | buffer BYTES (the socket's, from now on) | hold (reads no packets) |
- * go | quit. The end of the input, of a recorded source, or of SECONDS, is a last count and a clean exit. A failure is
- * one line on standard error, after a last count.
+ * line: count | filters [INTERFACE,PROTO,SRC,DST]... | buffer BYTES (the socket's, from now on) | hold (reads no
+ * packets) | go | quit. The end of the input, of a recorded source, or of SECONDS, is a last count and a clean exit. A
+ * failure is one line on standard error, after a last count.
  */
 #include <errno.h>
 #include <inttypes.h>
