@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/interfaces.h"
 #include "capture/keeper.h"
 #include "capture/rules.h"
 #include "capture/source.h"
@@ -39,6 +40,7 @@ struct probe {
 	struct rules_counter counters[PROBE_WORDS];
 	struct filter_endpoint endpoints[PROBE_WORDS];
 	struct rules_wish wish;
+	struct interfaces interfaces;
 	uint64_t hooks[HOOK_ANY + 1], bytes[HOOK_ANY + 1], matched[PROBE_WORDS], unreadable;
 };
 
@@ -150,6 +152,13 @@ static void text_print(const char *text)
 	putchar('"');
 }
 
+static const char *probe_interface(struct probe *probe, uint32_t index)
+{
+	const struct interface *found = interfaces_find(&probe->interfaces, index);
+
+	return found ? found->name : NULL;
+}
+
 /* Counts what is queued now, until there is nothing. */
 static int probe_drain(struct probe *probe, struct error *err)
 {
@@ -166,6 +175,8 @@ static int probe_drain(struct probe *probe, struct error *err)
 				probe->unreadable++;
 				continue;
 			}
+			packet.in_dev = probe_interface(probe, head->in_index);
+			packet.out_dev = probe_interface(probe, head->out_index);
 			probe->hooks[packet.hook]++;
 			probe->bytes[packet.hook] += packet.bytes;
 			for (size_t f = 0; f < probe->wish.sketch_count; f++)
@@ -339,6 +350,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: capture_probe [keeper] QUEUE SECONDS [FILTER | endpoint=ADDR,PORT]...\n");
 		return 2;
 	}
+	interfaces_init(&probe.interfaces);
 	result = probe_start(&probe, (uint16_t)atoi(argv[skip]), has_keeper, argv + skip + 2,
 			     (size_t)(argc - skip - 2), &err);
 	if (result == 0)
@@ -349,6 +361,7 @@ int main(int argc, char **argv)
 		probe_drain(&probe, NULL);	/* what came while the rules went; closing would drop it */
 		probe.source->ops->destroy(probe.source);
 	}
+	interfaces_clear(&probe.interfaces);
 	if (result < 0)
 		fprintf(stderr, "capture_probe: %s\n", err.text);
 	return result < 0 ? 1 : 0;

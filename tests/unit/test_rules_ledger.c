@@ -32,7 +32,8 @@ static void any_text_is_a_reading(void **state)
 
 	(void)state;
 	note(&ledger, "");
-	note(&ledger, "[5:5] -A INPUT -j NFQUEUE --queue-num 7\n[3:3] -A WEFT-INPUT -g WEFT-Q-1\n[1:1] -A WEFT-Q-1\n:\n\"");
+	note(&ledger, "[5:5] -A INPUT -j NFQUEUE --queue-num 7\n[3:3] -A WEFT-INPUT -g WEFT-Q-1\n"
+		      "[1:1] -A WEFT-Q-1\n:\n\"");
 	assert_false(ledger_falls(&ledger, ""));
 	assert_int_equal(ledger_nfqueue(&ledger) + ledger_nflog(&ledger), 0);
 	assert_counter(&ledger, "c1", 0, 0);

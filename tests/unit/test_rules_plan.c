@@ -93,30 +93,33 @@ static void addresses_and_protocols(void **state)
 static void ports_and_flags(void **state)
 {
 	(void)state;
-	assert_match(4, "INPUT tcp - - 80 1000-2000", " -p 6 -m tcp --sport 80 --dport 1000:2000\n");
-	assert_match(4, "INPUT udp - - - 53,123", " -p 17 -m multiport --dports 53,123\n");
+	assert_match(4, "INPUT tcp - - 80 1000-2000", " -p 6 ! -f -m tcp --sport 80 --dport 1000:2000\n");
+	assert_match(4, "INPUT udp - - - 53,123", " -p 17 ! -f -m multiport --dports 53,123\n");
 	assert_match(6, "INPUT sctp - - 5", " -p 132 -m multiport --sports 5\n");
-	assert_match(4, "INPUT udp - - 0-65535", " -p 17 -m multiport --sports 0:65535\n");
-	assert_match(4, "INPUT - - - 53", " -p 6 -m tcp --sport 53\n -p 17 -m udp --sport 53\n"
-		     " -p 132 -m multiport --sports 53\n -p 33 -m multiport --sports 53\n"
-		     " -p 136 -m multiport --sports 53\n");
-	assert_match(4, "INPUT !udp - - 53", " -p 6 -m tcp --sport 53\n -p 132 -m multiport --sports 53\n"
-		     " -p 33 -m multiport --sports 53\n -p 136 -m multiport --sports 53\n");
-	assert_match(4, "INPUT tcp - - - !80", " -p 6 -m multiport --dports 0:79,81:65535\n");
+	assert_match(4, "INPUT udp - - 0-65535", " -p 17 ! -f -m udp --sport 0:65535\n");
+	assert_match(4, "INPUT - - - 53", " -p 6 ! -f -m tcp --sport 53\n -p 17 ! -f -m udp --sport 53\n"
+		     " -p 132 ! -f -m multiport --sports 53\n -p 33 ! -f -m multiport --sports 53\n"
+		     " -p 136 ! -f -m multiport --sports 53\n");
+	assert_match(4, "INPUT !udp - - 53", " -p 6 ! -f -m tcp --sport 53\n -p 132 ! -f -m multiport --sports 53\n"
+		     " -p 33 ! -f -m multiport --sports 53\n -p 136 ! -f -m multiport --sports 53\n");
+	assert_match(4, "INPUT tcp - - - !80", " -p 6 ! -f -m multiport --dports 0:79,81:65535\n");
 	assert_match(4, "INPUT udp - - - 1,3,5,7,9,11,13,15,17,19,21,23,25,27,100-200",
-		     " -p 17 -m multiport --dports 1,3,5,7,9,11,13,15,17,19,21,23,25,27\n"
-		     " -p 17 -m udp --dport 100:200\n");
-	assert_match(4, "INPUT - - - - - SYN,ACK/SYN", " -p 6 -m tcp --tcp-flags SYN,ACK SYN\n");
-	assert_match(4, "INPUT - - - 80 - !RST/NONE", " -p 6 -m tcp --sport 80 ! --tcp-flags RST NONE\n");
-	assert_match(4, "INPUT tcp - - 80,90 - FIN", " -p 6 -m multiport --sports 80,90 -m tcp --tcp-flags FIN FIN\n");
+		     " -p 17 ! -f -m multiport --dports 1,3,5,7,9,11,13,15,17,19,21,23,25,27\n"
+		     " -p 17 ! -f -m udp --dport 100:200\n");
+	assert_match(4, "INPUT - - - - - SYN,ACK/SYN", " -p 6 ! -f -m tcp --tcp-flags SYN,ACK SYN\n");
+	assert_match(4, "INPUT - - - 80 - !RST/NONE", " -p 6 ! -f -m tcp --sport 80 ! --tcp-flags RST NONE\n");
+	assert_match(4, "INPUT tcp - - 80,90 - FIN",
+		     " -p 6 ! -f -m multiport --sports 80,90 -m tcp --tcp-flags FIN FIN\n");
 	assert_match(4, "INPUT - - - - - SYN,CWR/SYN",
-		     " -p 6 -m tcp --tcp-flags SYN SYN -m ecn ! --ecn-tcp-cwr\n");
-	assert_match(4, "INPUT - - - - - ECE", " -p 6 -m tcp --tcp-flags FIN NONE -m ecn --ecn-tcp-ece\n"
-		     " -p 6 -m tcp --tcp-flags FIN FIN -m ecn --ecn-tcp-ece\n");
+		     " -p 6 ! -f -m tcp --tcp-flags SYN SYN -m ecn ! --ecn-tcp-cwr\n");
+	assert_match(4, "INPUT - - - - - ECE", " -p 6 ! -f -m ecn --ecn-tcp-ece\n");
+	assert_match(6, "INPUT - - - - - ECE", " -p 6 -m multiport --ports 0:65535 -m ecn --ecn-tcp-ece\n");
+	assert_match(6, "INPUT tcp - - 80 - FIN", " -p 6 -m multiport --sports 80 -m tcp --tcp-flags FIN FIN\n");
+	assert_match(6, "INPUT - - - - - FIN", " -p 6 -m multiport --ports 0:65535 -m tcp --tcp-flags FIN FIN\n");
 	assert_match(4, "INPUT - - - - - !SYN,ECE,CWR/SYN,ECE",
-		     " -p 6 -m tcp ! --tcp-flags SYN SYN\n"
-		     " -p 6 -m tcp --tcp-flags SYN SYN -m ecn ! --ecn-tcp-ece\n"
-		     " -p 6 -m tcp --tcp-flags SYN SYN -m ecn --ecn-tcp-ece --ecn-tcp-cwr\n");
+		     " -p 6 ! -f -m tcp ! --tcp-flags SYN SYN\n"
+		     " -p 6 ! -f -m tcp --tcp-flags SYN SYN -m ecn ! --ecn-tcp-ece\n"
+		     " -p 6 ! -f -m tcp --tcp-flags SYN SYN -m ecn --ecn-tcp-ece --ecn-tcp-cwr\n");
 }
 
 static void interfaces_stand_where_the_hook_has_them(void **state)
@@ -237,7 +240,7 @@ static void the_log_has_chains_of_its_own(void **state)
 }
 
 #define FABRIC(chain, option, target) \
-	"-A " chain " -p 6 -m tcp " option " 9338 -m comment --comment weft " target "\n"
+	"-A " chain " -p 6 ! -f -m tcp " option " 9338 -m comment --comment weft " target "\n"
 #define BOTH_WAYS(chain, target) FABRIC(chain, "--sport", target) FABRIC(chain, "--dport", target)
 
 static void each_class_has_the_rules_of_those_that_include_it(void **state)

@@ -54,7 +54,7 @@ static void read_takes_any_text(void **state)
 static void read_is_not_fooled_by_comments(void **state)
 {
 	static const char save[] = "[5:9] -A INPUT -m comment --comment \"x -j WEFT-INPUT\" -j ACCEPT\n"
-				   "[5:9] -A INPUT -m comment --comment \"say \\\" -j WEFT-INPUT \\\" now\" -j ACCEPT\n";
+				   "-A INPUT -m comment --comment \"say \\\" -j WEFT-INPUT \\\" now\" -j ACCEPT\n";
 
 	(void)state;
 	assert_int_equal(found_in(save, NULL).jumps, 0);
@@ -230,7 +230,8 @@ static void restore_leaves_rules_that_count_alone(void **state)
 	(void)state;
 	assert_restore(":WEFT-COUNT-INPUT - [0:0]\n:WEFT-INPUT - [0:0]\n:WEFT-Q-1 - [0:0]\n:WEFT-X - [0:0]\n"
 		       "-A" JUMP_COUNT("INPUT") "-A WEFT-COUNT-INPUT -p tcp" COUNTER("c2")
-		       "-A WEFT-COUNT-INPUT -j ACCEPT\n-A WEFT-INPUT -j DROP\n-A WEFT-Q-1" QUEUE "-A WEFT-Q-1 -j DROP\n",
+		       "-A WEFT-COUNT-INPUT -j ACCEPT\n-A WEFT-INPUT -j DROP\n-A WEFT-Q-1" QUEUE
+		       "-A WEFT-Q-1 -j DROP\n",
 		       OWN, "*mangle\n:WEFT-INPUT - [0:0]\n-D" JUMP_COUNT("INPUT") "-D WEFT-COUNT-INPUT -j ACCEPT\n"
 		       "-D WEFT-Q-1 -j DROP\n-F WEFT-X\n-X WEFT-X\n-A WEFT-COUNT-INPUT -p udp" COUNTER("c1")
 		       "-A WEFT-INPUT -p udp -g WEFT-Q-1\n-A" JUMP_COUNT("INPUT") "-A" JUMP("INPUT") "COMMIT\n");

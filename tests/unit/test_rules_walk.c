@@ -65,12 +65,13 @@ static bool option_match(const char *option, char **rest, const struct packet *p
 	const char *value;
 	uint8_t mask;
 
-	if (strncmp(option, "--ecn-tcp-", 10) == 0) /* of a later fragment it would read just any bytes */
+	if (strncmp(option, "--ecn-tcp-", 10) == 0)
 		return is_later || (packet->tcp_flags & (strcmp(option + 10, "ece") == 0 ? 0x40 : 0x80));
+	if (strcmp(option, "-f") == 0)
+		return is_later;
 	value = strsep(rest, " ");
-	if (strcmp(option, "-m") == 0)
-		return !is_later || (strcmp(value, "tcp") != 0 && strcmp(value, "udp") != 0 &&
-				     strcmp(value, "multiport") != 0);
+	if (strcmp(option, "-m") == 0) /* the nft back end's own matches read any fragment */
+		return !is_later || strcmp(value, "multiport") != 0;
 	if (strcmp(option, "-s") == 0)
 		return prefix_has(value, packet, packet->src);
 	if (strcmp(option, "-d") == 0)
@@ -81,6 +82,8 @@ static bool option_match(const char *option, char **rest, const struct packet *p
 		return dev_has(value, packet->out_dev);
 	if (strcmp(option, "-p") == 0)
 		return packet->proto == atoi(value);
+	if (strcmp(option, "--ports") == 0)
+		return ports_have(value, packet->sport) || ports_have(value, packet->dport);
 	if (strncmp(option, "--sport", 7) == 0)
 		return ports_have(value, packet->sport);
 	if (strncmp(option, "--dport", 7) == 0)
@@ -124,7 +127,7 @@ static struct verdict rule_ask(const char *line, size_t len, const struct packet
 		else if (strcmp(word, "-m") == 0 || !is_not)
 			verdict.is_match &= option_match(word, &rest, packet);
 		else if (strcmp(word, "--tcp-flags") == 0 || strncmp(word, "--ecn", 5) == 0)
-			verdict.is_match &= !option_match(word, &rest, packet) || packet->flags & PACKET_NO_PORTS;
+			verdict.is_match &= !option_match(word, &rest, packet) || (packet->flags & PACKET_NO_PORTS);
 		else
 			verdict.is_match &= !option_match(word, &rest, packet);
 	}
@@ -176,7 +179,8 @@ static const char *pick(unsigned int *random, const char *const *texts, size_t c
 }
 
 #define PICK(random, ...) \
-	pick(random, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+	pick(random, (const char *const[]){ __VA_ARGS__ }, \
+	     sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
 
 /* A filter out of random fields; the ones that can match nothing are refused, and drawn again. */
 static struct filter filter_draw(unsigned int *random)
