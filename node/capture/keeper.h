@@ -40,7 +40,7 @@ void *keeper_socket(struct keeper *keeper);
 struct keeper_report *keeper_receive(struct keeper *keeper);
 void keeper_report_destroy(struct keeper_report *report);
 
-/* Makes the kernel's rules equal to wish (copied), and waits for that. On failure they are as they were. */
+/* Makes the kernel's rules equal to wish (borrowed), and waits for that. On failure they are as they were. */
 int keeper_set(struct keeper *keeper, const struct rules_wish *wish, struct error *err);
 
 /* Reads the counters now, and waits for that. End counts with rules_counts_clear. */

@@ -10,7 +10,10 @@
  * A later fragment has neither ports nor flags, and so matches neither them nor their negation. That has to be said in
  * the rule: the nft back end's own matches read ports and flags out of any fragment's bytes (measured: iptables 1.8.9,
  * kernel 6.18; the legacy one's do not). So IPv4 asks for no later fragment, and IPv6, which cannot, asks multiport, a
- * match of the kernel's that both back ends share. Used by rules_plan.c and rules_union.c.
+ * match of the kernel's that both back ends share. As with any rule that names a port, the legacy back end's kernel
+ * drops a TCP packet whose header is cut short on its way through such a rule.
+ * Measured for a rule that does not match: 33 ns (nft), 57 ns (nft by multiport), 22 ns (legacy).
+ * Used by rules_plan.c and rules_union.c.
  */
 #include "rules_match.h"
 

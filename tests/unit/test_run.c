@@ -120,6 +120,23 @@ static void program_gets_default_signals(void **state)
 	run_output_clear(&output);
 }
 
+static void count_tick(void *context)
+{
+	++*(int *)context;
+}
+
+static void a_watched_thread_is_called_while_a_program_runs(void **state)
+{
+	const char *const argv[] = { "/bin/sleep", "1", NULL };
+	struct run_output output;
+	int ticks = 0;
+
+	(void)state;
+	assert_int_equal(run_program_ticking(argv, NULL, 20000, count_tick, &ticks, &output, NULL), 0);
+	assert_true(ticks > 0);
+	run_output_clear(&output);
+}
+
 static void find_looks_where_programs_are(void **state)
 {
 	char path[RUN_PATH_MAX];
@@ -139,6 +156,7 @@ int main(void)
 		cmocka_unit_test(status_and_both_outputs_are_told_apart),
 		cmocka_unit_test(program_gets_a_fixed_environment_and_no_other_descriptor),
 		cmocka_unit_test(program_gets_default_signals),
+		cmocka_unit_test(a_watched_thread_is_called_while_a_program_runs),
 		cmocka_unit_test(find_looks_where_programs_are),
 	};
 
