@@ -5,8 +5,8 @@
 Each contender has a queue of its own in one namespace. It is stopped, the kernel queues PACKETS for it, it goes on, and
 the time is that between the first and the last packet that its verdicts let through to a UDP socket: the same clock for
 all, and nothing of the node is copied or changed. All contenders run on one processor, the sockets' reader on another.
-The packets come from SOURCES addresses in turn; "new_keys" is the node when every packet comes from another one, as in a
-scan: the worst that its counters can meet. The other loops look at no address, so one figure of theirs serves both.
+The packets come from SOURCES addresses in turn; "new_keys" is the node when every packet comes from another one, as in
+a scan: the worst that its counters can meet. The other loops look at no address, so one figure of theirs serves both.
 """
 
 import json
@@ -16,14 +16,14 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "tools"))
 
-from rig import KEYS, Rig, Tool, configure, cpus, finish, median, say, wait_until  # noqa: E402
+from rig import BARE_QUEUE, KEYS, QUEUE, Rig, Tool, configure, cpus, finish, median, say, wait_until  # noqa: E402
 
 PACKETS = 15000  # below the queue's length, 16384: nothing passes by
 FILL_RATE = 150000  # what the sender's own kernel hands on without a loss
 SOURCES = 1000
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
 TRIES = 5  # of one round: the machine may lose a packet on its way to the queue
-QUEUES = {"bare": 1, "naive": 2, "node": 9338}
+QUEUES = {"bare": BARE_QUEUE, "naive": 2, "node": QUEUE}
 PORTS = {"bare": 5010, "naive": 5020, "node": 5030}
 
 

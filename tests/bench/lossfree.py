@@ -14,7 +14,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "tools"))
 
-from rig import KEYS, Rig, Tool, capture_figures, configure, finish, say, wait_until  # noqa: E402
+from rig import KEYS, QUEUE, Rig, Tool, capture_figures, configure, finish, say, wait_until  # noqa: E402
 
 PORT = 5300
 RATE = 100000
@@ -59,6 +59,7 @@ class Lossfree:
         self.sink.ask()
         before = self.figures()
         sent = self.rig.flood(PORT, rate * seconds, rate)
+        wait_until(lambda: self.rig.queued(QUEUE) == 0, "the node's queue is empty")
         came = self.sink.ask()
         return {"rate": rate, "sent": sent["sent"], "delivered": came["received"], "overflow": came["overflow"],
                 **self.settle(before, came["received"]), "paced": round(sent["rate"])}

@@ -11,7 +11,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "tools"))
 
-from rig import KEYS, Rig, Tool, capture_figures, configure, finish, resident_kib, say  # noqa: E402
+from rig import (KEYS, QUEUE, Rig, Tool, capture_figures, configure, finish, resident_kib, say,  # noqa: E402
+                 wait_until)
 
 PORT = 5300
 RATE = 50000
@@ -31,6 +32,7 @@ def main():
             rig.flood(PORT, RATE, RATE, SOURCES)
             for key in KEYS:
                 node.ask_ok("query heavy hitters", sketch_id=sketch, counter_key_type=key, hitter_threshold=0)
+        wait_until(lambda: rig.queued(QUEUE) == 0, "the queue is empty")
         full = resident_kib(node.process.pid)
         delivered = sink.ask()["received"]
         say(f"KiB: idle {idle}, configured {configured}, after {delivered} packets {full}, {capture_figures(node)}")

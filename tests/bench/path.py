@@ -18,7 +18,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "tools"))
 
-from rig import BUILD, KEYS, Rig, Tool, capture_figures, configure, finish, say, thread_times, wait_until  # noqa: E402
+from rig import (BUILD, KEYS, QUEUE, Rig, Tool, capture_figures, configure, finish, say,  # noqa: E402
+                 thread_times, wait_until)
 
 PORT = 5300
 RATE = 100000
@@ -51,13 +52,15 @@ def count_calls(rig, sink):
     path = os.path.join(rig.folder.name, "calls")
     with open(path, "wb") as file:
         file.truncate(RECORD.size * THREADS)
-    node = rig.node(environment={"LD_PRELOAD": os.path.join(BUILD, "bench_count_calls.so"), "COUNT_CALLS_FILE": path, "COUNT_CALLS_PROGRAM": "weftd"})
+    node = rig.node(environment={"LD_PRELOAD": os.path.join(BUILD, "bench_count_calls.so"), "COUNT_CALLS_FILE": path,
+                                 "COUNT_CALLS_PROGRAM": "weftd"})
     configure(node, *[(key,) for key in KEYS])
     thread = capture_thread(rig, node)
     sink.ask()
     start = read_records(path)[thread]
     began = capture_figures(node)["packets"]
     rig.flood(PORT, RATE * SECONDS, RATE)
+    wait_until(lambda: rig.queued(QUEUE) == 0, "the queue is empty")
     middle = read_records(path)[thread]
     packets = capture_figures(node)["packets"] - began
     time.sleep(SECONDS)  # no event: the same time without packets is what is measured
@@ -90,7 +93,7 @@ def count_system_calls(rig, sink):
         node.pause()
         rig.flood(PORT, BURST, 0)
         node.resume()
-        wait_until(lambda: rig.queued(9338) == 0, "the queue is empty", 20)
+        wait_until(lambda: rig.queued(QUEUE) == 0, "the queue is empty", 20)
     tracer.send_signal(signal.SIGINT)
     tracer.wait()
     tracer.stderr.close()

@@ -22,7 +22,8 @@ COUNT = 20000
 
 
 def trips(rig):
-    return json.loads(rig.a.run("taskset", "-c", str(cpus()[1]), os.path.join(BUILD, "bench_echo"), "ask", rig.b.v4, str(PORT), str(COUNT)))
+    words = ["taskset", "-c", str(cpus()[1]), os.path.join(BUILD, "bench_echo"), "ask", rig.b.v4, str(PORT), str(COUNT)]
+    return json.loads(rig.a.run(*words))
 
 
 def measure(rig, source):

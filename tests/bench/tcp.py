@@ -23,8 +23,8 @@ SECONDS = 3
 
 
 def serve(host):
-    process = subprocess.Popen([*host.wrapper, "iperf3", "-s", "-p", str(PORT), "--logfile", "/dev/null"], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*host.wrapper, "iperf3", "-s", "-p", str(PORT), "--logfile", "/dev/null"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     host.processes.append(process)
     wait_until(lambda: f":{PORT:04X} " in open(f"/proc/{process.pid}/net/tcp6", encoding="ascii").read() +
                open(f"/proc/{process.pid}/net/tcp", encoding="ascii").read(), "iperf3 listens")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """A node that hangs or dies, and its guard: the host's packets go on, and the log says what became of them.
 
-What arrived at the host is the kernel's count of a rule in raw; what the receiver lacks of it was lost in the queue. The
+What arrived at the host is the kernel's count of a rule in raw; what the receiver lacks of it was lost on the host. The
 longest time without a packet is the receiver's; a slow machine makes it longer, so the best of three runs counts.
 """
 

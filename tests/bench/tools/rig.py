@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""rig - what the benchmarks share: two hosts of the tests' kind, tools on them, a real node on the receiving one, rounds.
+"""rig - what the benchmarks share: two hosts of the tests' kind, tools on them, a real node on the receiving one.
 
 Host a sends, host b receives and is measured by a real weftd. Everything a benchmark makes (namespaces, veth pair,
 processes) ends with the rig. A figure is printed and never asserted; what ends a benchmark with an error is only that
@@ -23,6 +23,7 @@ from fabric import BUILD, WEFTD  # noqa: E402
 
 INTERFACE = "v0"  # of each host
 SOURCES = {"nfqueue": "nfqueue", "nflog": "nflog", "packet": f"packet:{INTERFACE}"}
+QUEUE = 9338  # the node's, by default
 BARE_QUEUE = 1
 KEYS = ("src_dst", "src", "dport")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -190,5 +191,5 @@ def capture_figures(node):
     return node.ask_ok("query status", scope="local")["nodes"][0]["capture"]
 
 
-__all__ = ["BUILD", "KEYS", "SOURCES", "WEFTD", "Rig", "Tool", "capture_figures", "configure", "cpu_seconds", "cpus",
-           "finish", "median", "resident_kib", "say", "thread_times", "wait_until"]
+__all__ = ["BARE_QUEUE", "BUILD", "KEYS", "QUEUE", "SOURCES", "WEFTD", "Rig", "Tool", "capture_figures", "configure",
+           "cpu_seconds", "cpus", "finish", "median", "resident_kib", "say", "thread_times", "wait_until"]
