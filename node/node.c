@@ -138,13 +138,15 @@ static void node_on_feed(void *context, struct feed *feed)
 }
 
 /* Whoever has rules in the kernel is watched. */
-static void node_start_guard(struct node *node)
+static void node_start_guard(struct node *node, struct keeper *keeper)
 {
 	struct error why = {0};
 
 	node->guard = guard_start(node->config->name, node->config->queue, &node->log, &why);
 	if (!node->guard)
 		log_write(&node->log, LOG_LEVEL_ERROR, "guard: %s", why.text);
+	else
+		keeper_watch(keeper, guard_beat(node->guard, GUARD_KEEPER));
 	node->context.guard.is_on = node->guard;
 }
 
@@ -155,7 +157,7 @@ static void node_on_keeper(void *context, struct keeper *keeper)
 	if (keeper_warning(keeper))
 		log_write(&node->log, LOG_LEVEL_WARNING, "rules: %s", keeper_warning(keeper));
 	if (node->config->is_guarded)
-		node_start_guard(node);
+		node_start_guard(node, keeper);
 	zloop_reader(node->loop, keeper_socket(keeper), on_keeper, node);
 }
 
@@ -312,6 +314,7 @@ int node_run(const struct config *config, struct error *err)
 	};
 	result = node_start(&node, err);
 	if (result == 0) {
+		on_beat(node.loop, 0, &node); /* watched from the first moment that it answers */
 		sd_notify(0, "READY=1");
 		log_write(&node.log, LOG_LEVEL_INFO, "ready");
 		zloop_start(node.loop);

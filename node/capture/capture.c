@@ -61,6 +61,7 @@ void capture_stop(struct capture *capture)
 
 	if (!capture)
 		return;
+	atomic_fetch_add_explicit(&capture->start.orders, 1, memory_order_release);
 	zstr_send(capture->actor, "$TERM");
 	while (capture_wait(capture, &report) == 0)
 		capture_report_destroy(report);
@@ -87,8 +88,10 @@ static int capture_send(struct capture *capture, struct capture_order *order, st
 	if (!order)
 		return error_set(err, ERROR_INTERNAL, "capture: out of memory");
 	atomic_store_explicit(&order->handed, 1, memory_order_release);
+	atomic_fetch_add_explicit(&capture->start.orders, 1, memory_order_release);
 	if (zsock_send(capture->actor, "p", order) == 0)
 		return 0;
+	atomic_fetch_sub_explicit(&capture->start.orders, 1, memory_order_release);
 	capture_order_destroy(order);
 	return error_set(err, ERROR_CAPTURE_FAILED, "capture: the thread takes no orders: %s", strerror(errno));
 }

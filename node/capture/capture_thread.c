@@ -8,31 +8,28 @@
 #define _GNU_SOURCE /* pthread_setname_np */
 #include "capture_thread.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "interfaces.h"
+#include "capture_tasks.h"
 #include "measure/epoch.h"
-#include "measure/fabric_marks.h"
 
 #define CAPTURE_BURST 16  /* batches between two looks at the clock */
 #define CAPTURE_DRAIN 512 /* batches at most before a seal that was asked for */
 
 struct capture_thread {
 	zsock_t *pipe;
+	const atomic_uint *orders; /* sent to this thread; see struct capture_start */
+	unsigned int orders_taken;
+	int pipe_descriptor; /* readable when something may have happened to the pipe */
 	struct source *source;
 	struct capture_options options;
 	int64_t epoch;
 	struct capture_figures figures;
 	struct filter_endpoint *endpoints;
-	struct fabric_marks fabric;
-	struct interfaces interfaces;
-	size_t task_count;
-	struct task *tasks[LIMIT_SKETCHES];
-	uint64_t masks[LIMIT_SKETCHES]; /* of the batch: which packets each task matches */
-	bool is_sampled;		/* some task takes 1 of N */
-	struct packet packets[SOURCE_BATCH];
+	struct capture_tasks tasks;
 	struct packet_head heads[SOURCE_BATCH];
 	bool is_stopped;
 };
@@ -93,13 +90,13 @@ void capture_report_destroy(struct capture_report *report)
 
 static struct capture_report *capture_collect(struct capture_thread *thread, uint64_t token)
 {
-	size_t room = thread->task_count * LIMIT_COUNTERS;
+	size_t room = thread->tasks.count * LIMIT_COUNTERS;
 	struct capture_parcel *parcel = calloc(1, sizeof *parcel);
 	struct capture_report *report = &parcel->report;
 
 	if (!parcel)
 		return NULL;
-	report->matched = calloc(thread->task_count + 1, sizeof *report->matched);
+	report->matched = calloc(thread->tasks.count + 1, sizeof *report->matched);
 	report->sealed = calloc(room + 1, sizeof *report->sealed);
 	if (!report->matched || !report->sealed) {
 		capture_report_destroy(report);
@@ -109,13 +106,13 @@ static struct capture_report *capture_collect(struct capture_thread *thread, uin
 	report->epoch = thread->epoch;
 	capture_read_figures(thread);
 	report->figures = thread->figures;
-	for (size_t i = 0; i < thread->task_count; i++) {
-		report->matched[i] =
-			(struct capture_matched){task_number(thread->tasks[i]), task_figures(thread->tasks[i])};
-		report->sealed_count +=
-			task_seal(thread->tasks[i], report->sealed + report->sealed_count, room - report->sealed_count);
+	for (size_t i = 0; i < thread->tasks.count; i++) {
+		report->matched[i] = (struct capture_matched){task_number(thread->tasks.list[i]),
+							      task_figures(thread->tasks.list[i])};
+		report->sealed_count += task_seal(thread->tasks.list[i], report->sealed + report->sealed_count,
+						  room - report->sealed_count);
 	}
-	report->matched_count = thread->task_count;
+	report->matched_count = thread->tasks.count;
 	atomic_store_explicit(&parcel->handed, 1, memory_order_release);
 	return report;
 }
@@ -137,7 +134,7 @@ static void capture_turn_epoch(struct capture_thread *thread)
 		return;
 	capture_report(thread, 0);
 	thread->epoch = now;
-	interfaces_forget(&thread->interfaces);
+	interfaces_forget(&thread->tasks.interfaces);
 }
 
 /* Closes the source at once: a queue that is bound and not read would hold the host's packets; unbound, the rules'
@@ -149,60 +146,6 @@ static void capture_fail(struct capture_thread *thread, const struct error *why)
 	capture_report(thread, 0);
 	thread->source->ops->destroy(thread->source);
 	thread->source = NULL;
-}
-
-/* What the packet says, and which interfaces it passes; those that cannot be read are left out. */
-static size_t capture_parse(struct capture_thread *thread, size_t count)
-{
-	size_t readable = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct packet_head *head = &thread->heads[i];
-		struct packet *packet = &thread->packets[readable];
-		const struct interface *in, *out;
-
-		if (packet_parse(head->data, head->captured, head->wire_len, head->hook, packet) < 0)
-			continue;
-		readable++;
-		in = interfaces_find(&thread->interfaces, head->in_index);
-		out = interfaces_find(&thread->interfaces, head->out_index);
-		packet->in_dev = in ? in->name : NULL;
-		packet->out_dev = out ? out->name : NULL;
-		packet->mtu = out ? out->mtu : in ? in->mtu : 0;
-	}
-	return readable;
-}
-
-/* A rule hands over 1 in N of what its sketches match, N being the least that any of them asks for. */
-static void capture_weigh(struct capture_thread *thread, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		uint32_t weight = UINT32_MAX;
-
-		for (size_t t = 0; t < thread->task_count; t++) {
-			uint32_t sample = task_filter(thread->tasks[t])->sample;
-
-			if (thread->masks[t] >> i & 1 && sample < weight)
-				weight = sample;
-		}
-		thread->packets[i].weight = weight == UINT32_MAX || weight == 0 ? 1 : weight;
-	}
-}
-
-static void capture_count(struct capture_thread *thread, size_t count)
-{
-	uint64_t counted = 0;
-
-	fabric_marks_apply(&thread->fabric, thread->packets, count);
-	for (size_t t = 0; t < thread->task_count; t++) {
-		thread->masks[t] = task_match(thread->tasks[t], thread->packets, count, NULL);
-		counted |= thread->masks[t];
-	}
-	thread->figures.counted += (uint64_t)__builtin_popcountll(counted);
-	if (thread->is_sampled && thread->source->ops->rules != SOURCE_RULES_NONE)
-		capture_weigh(thread, count);
-	for (size_t t = 0; t < thread->task_count; t++)
-		task_update(thread->tasks[t], thread->packets, thread->masks[t]);
 }
 
 /* One batch; its size, or enum source_result. */
@@ -219,9 +162,9 @@ static int capture_batch(struct capture_thread *thread)
 		thread->figures.state = CAPTURE_DONE;
 	if (count <= 0)
 		return count;
-	readable = capture_parse(thread, (size_t)count);
+	readable = capture_tasks_feed(&thread->tasks, thread->heads, (size_t)count, ops->rules != SOURCE_RULES_NONE,
+				      &thread->figures.counted);
 	thread->figures.unreadable += (size_t)count - readable;
-	capture_count(thread, readable);
 	if (ops->release(thread->source, &why) < 0) {
 		capture_fail(thread, &why);
 		return SOURCE_FAILED;
@@ -236,49 +179,34 @@ static void capture_drain(struct capture_thread *thread)
 	if (thread->figures.state != CAPTURE_RUNNING || !thread->source->ops->is_live)
 		return;
 	for (int i = 0; i < CAPTURE_DRAIN && capture_batch(thread) > 0; i++)
-		;
+		capture_beat(thread);
 }
 
-static struct task *capture_find(struct capture_thread *thread, uint64_t number, size_t *index)
+/* All tasks together say what the source may leave out early. */
+static void capture_narrow_source(struct capture_thread *thread)
 {
-	for (size_t i = 0; i < thread->task_count; i++) {
-		if (task_number(thread->tasks[i]) == number) {
-			*index = i;
-			return thread->tasks[i];
-		}
-	}
-	return NULL;
-}
-
-/* What depends on all tasks together: whether any samples, and what the source may leave out early. */
-static void capture_review_tasks(struct capture_thread *thread)
-{
+	const struct capture_tasks *tasks = &thread->tasks;
 	struct filter filters[LIMIT_SKETCHES];
 	struct error why = {0};
 
-	thread->is_sampled = false;
-	for (size_t i = 0; i < thread->task_count; i++) {
-		filters[i] = *task_filter(thread->tasks[i]);
-		thread->is_sampled |= filters[i].sample > 1;
-	}
-	if (thread->source && thread->source->ops->set_filters &&
-	    thread->source->ops->set_filters(thread->source, filters, thread->task_count, &why) < 0)
+	if (!thread->source || !thread->source->ops->set_filters)
+		return;
+	for (size_t i = 0; i < tasks->count; i++)
+		filters[i] = *task_filter(tasks->list[i]);
+	if (thread->source->ops->set_filters(thread->source, filters, tasks->count, &why) < 0)
 		capture_fail(thread, &why);
 }
 
 static void capture_take_tasks(struct capture_thread *thread, struct capture_order *order)
 {
-	size_t at = 0;
-	struct task *task = capture_find(thread, order->task, &at);
+	struct task *task = capture_tasks_find(&thread->tasks, order->task);
 
-	if (order->kind == ORDER_ADD_TASK && thread->task_count < LIMIT_SKETCHES) {
-		thread->tasks[thread->task_count++] = order->new_task;
+	if (order->kind == ORDER_ADD_TASK && capture_tasks_add(&thread->tasks, order->new_task)) {
 		order->new_task = NULL;
-		capture_review_tasks(thread);
+		capture_narrow_source(thread);
 	} else if (order->kind == ORDER_REMOVE_TASK && task) {
-		task_destroy(task);
-		thread->tasks[at] = thread->tasks[--thread->task_count];
-		capture_review_tasks(thread);
+		capture_tasks_remove(&thread->tasks, task);
+		capture_narrow_source(thread);
 	} else if (order->kind == ORDER_ADD_COUNTER && task) {
 		struct error why = {0};
 
@@ -306,7 +234,8 @@ static void capture_obey(struct capture_thread *thread, struct capture_order *or
 	case ORDER_SET_FABRIC:
 		free(thread->endpoints);
 		thread->endpoints = order->endpoints;
-		fabric_marks_set(&thread->fabric, &(struct filter_fabric){order->endpoints, order->endpoint_count});
+		fabric_marks_set(&thread->tasks.fabric,
+				 &(struct filter_fabric){order->endpoints, order->endpoint_count});
 		order->endpoints = NULL;
 		break;
 	default:
@@ -315,13 +244,22 @@ static void capture_obey(struct capture_thread *thread, struct capture_order *or
 	capture_order_destroy(order);
 }
 
+/* Asking the PAIR itself costs two system calls (libzmq's getpid and poll), too many for each batch. */
+static bool capture_is_told(const struct capture_thread *thread)
+{
+	return atomic_load_explicit(thread->orders, memory_order_acquire) != thread->orders_taken;
+}
+
 /* Takes every order that is there: frames with a pointer; anything else is the actor's word to end ($TERM). */
 static void capture_listen(struct capture_thread *thread)
 {
+	if (!capture_is_told(thread))
+		return;
 	while (!thread->is_stopped && zsock_events(thread->pipe) & ZMQ_POLLIN) {
 		zframe_t *frame = zframe_recv(thread->pipe);
 		struct capture_order *order = NULL;
 
+		thread->orders_taken++;
 		if (!frame || zframe_streq(frame, "$TERM"))
 			thread->is_stopped = true;
 		else if (zframe_size(frame) == sizeof order)
@@ -332,7 +270,11 @@ static void capture_listen(struct capture_thread *thread)
 	}
 }
 
-/* Waits for an order, packets, the source's own pace or the epoch's end, whichever is first. */
+/*
+ * Waits for an order, packets, the source's own pace or the epoch's end, whichever is first. The pipe's descriptor
+ * tells of an order only when the pipe was found empty before, which is so once every order that was sent is taken:
+ * reading goes on until it is found empty.
+ */
 static void capture_wait(struct capture_thread *thread)
 {
 	const struct source_ops *ops = thread->source ? thread->source->ops : NULL;
@@ -342,12 +284,19 @@ static void capture_wait(struct capture_thread *thread)
 	int descriptor = runs ? ops->descriptor(thread->source) : -1;
 	zmq_pollitem_t items[2] = {{.socket = zsock_resolve(thread->pipe), .events = ZMQ_POLLIN},
 				   {.fd = descriptor, .events = ZMQ_POLLIN}};
+	struct pollfd files[2] = {{.fd = thread->pipe_descriptor, .events = POLLIN},
+				  {.fd = descriptor, .events = POLLIN}};
 
 	if (runs && descriptor < 0 && ops->wait_ms(thread->source) < wait_ms)
 		wait_ms = ops->wait_ms(thread->source);
 	if (wait_ms > CAPTURE_BEAT_MS)
 		wait_ms = CAPTURE_BEAT_MS;
-	zmq_poll(items, descriptor < 0 ? 1 : 2, wait_ms < 0 ? 0 : wait_ms);
+	if (wait_ms < 0)
+		wait_ms = 0;
+	if (capture_is_told(thread))
+		zmq_poll(items, descriptor < 0 ? 1 : 2, wait_ms);
+	else if (poll(files, 2, (int)wait_ms) > 0 && files[0].revents) /* a descriptor below 0 is passed over */
+		(void)zsock_events(thread->pipe); /* takes libzmq's own words off it, or it stays readable */
 }
 
 /* The end: orders that are still in the pipe go unheard, and nothing follows the last word. */
@@ -375,16 +324,19 @@ void capture_thread_run(zsock_t *pipe, void *args)
 
 	(void)atomic_load_explicit(&start->handed, memory_order_acquire);
 	thread->pipe = pipe;
+	thread->pipe_descriptor = zsock_fd(pipe);
+	thread->orders = &start->orders;
 	thread->source = start->source;
 	thread->options = start->options;
 	atomic_store_explicit(&start->taken, 1, memory_order_release);
 	thread->figures.state = thread->source->ops->is_live ? CAPTURE_RUNNING : CAPTURE_IDLE;
 	thread->epoch = epoch_of(capture_now_ms(thread));
-	interfaces_init(&thread->interfaces);
+	capture_tasks_init(&thread->tasks);
 	snprintf(name, sizeof name, "weft-capture-%u", thread->options.number % 100);
 	pthread_setname_np(pthread_self(), name);
 	zsock_set_sndhwm(pipe, 0);
 	zsock_signal(pipe, 0);
+	(void)zsock_events(pipe); /* found empty, so that its descriptor tells of the first order */
 	while (!thread->is_stopped) {
 		bool is_busy = thread->figures.state == CAPTURE_RUNNING;
 
@@ -401,11 +353,9 @@ void capture_thread_run(zsock_t *pipe, void *args)
 	}
 	capture_drain(thread);
 	capture_refuse(thread);
-	for (size_t i = 0; i < thread->task_count; i++)
-		task_destroy(thread->tasks[i]);
+	capture_tasks_clear(&thread->tasks);
 	if (thread->source)
 		thread->source->ops->destroy(thread->source);
-	interfaces_clear(&thread->interfaces);
 	if (thread->options.beat)
 		atomic_store(thread->options.beat, 0);
 	free(thread->endpoints);

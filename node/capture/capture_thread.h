@@ -39,12 +39,14 @@ struct capture_parcel {
 
 /* What the thread is started with. */
 struct capture_start {
+	/* Orders sent so far. Goes up before each, so that the thread knows of none without asking the PAIR. */
+	atomic_uint orders;
 	atomic_int handed, taken; /* the hand-overs, made visible: to the thread, and back once it has read the rest */
 	struct source *source;	  /* the thread's from then on */
 	struct capture_options options;
 };
 
-/* A zactor function; args is a struct capture_start that outlives the thread's first signal. */
+/* A zactor function; args is a struct capture_start that outlives the thread. */
 void capture_thread_run(zsock_t *pipe, void *args);
 
 /* NULL is fine. */

@@ -40,6 +40,7 @@ struct keeper_parcel {
 struct keeper_start {
 	atomic_int handed;
 	struct rules *rules; /* the thread's from then on */
+	_Atomic(atomic_uint *) beat; /* NULL: nobody watches */
 };
 
 struct keeper {
@@ -51,6 +52,7 @@ struct keeper {
 
 struct keeper_thread {
 	zsock_t *pipe;
+	struct keeper_start *start;
 	struct rules *rules;
 	int64_t mend_ms; /* when it is due */
 	bool is_stopped;
@@ -67,7 +69,17 @@ void keeper_report_destroy(struct keeper_report *report)
 /* At least every KEEPER_TURN_MS, also while a program runs. */
 static void keeper_turn(void *context)
 {
-	(void)context;
+	const struct keeper_thread *thread = context;
+	atomic_uint *beat = atomic_load(&thread->start->beat);
+	unsigned int next = beat ? atomic_load(beat) + 1 : 0;
+
+	if (beat)
+		atomic_store(beat, next ? next : 1);
+}
+
+void keeper_watch(struct keeper *keeper, atomic_uint *beat)
+{
+	atomic_store(&keeper->start.beat, beat);
 }
 
 /* Without memory for a report there is none this second. */
@@ -121,7 +133,7 @@ static long keeper_wait_ms(const struct keeper_thread *thread)
 static void keeper_run(zsock_t *pipe, void *args)
 {
 	struct keeper_start *start = args;
-	struct keeper_thread thread = {.pipe = pipe};
+	struct keeper_thread thread = {.pipe = pipe, .start = start};
 	zmq_pollitem_t item = {.socket = zsock_resolve(pipe), .events = ZMQ_POLLIN};
 
 	(void)atomic_load_explicit(&start->handed, memory_order_acquire);
@@ -140,6 +152,8 @@ static void keeper_run(zsock_t *pipe, void *args)
 			keeper_mend(&thread);
 	}
 	rules_destroy(thread.rules);
+	if (atomic_load(&start->beat))
+		atomic_store(atomic_load(&start->beat), 0);
 	zstr_send(pipe, KEEPER_END);
 }
 

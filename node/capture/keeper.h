@@ -10,6 +10,7 @@
 #ifndef CAPTURE_KEEPER_H
 #define CAPTURE_KEEPER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,6 +35,9 @@ struct keeper *keeper_start(uint16_t queue, struct error *err);
 
 /* Removes everything of Weft's from the tables, ends the thread, waits for it; NULL is fine. */
 void keeper_stop(struct keeper *keeper);
+
+/* From now on the thread counts beat up every 200 ms at least, also while a program runs; 0 at its end. */
+void keeper_watch(struct keeper *keeper, atomic_uint *beat);
 
 /* The loop's end of the PAIR (a zsock_t), to be polled; then keeper_receive until it gives NULL. */
 void *keeper_socket(struct keeper *keeper);

@@ -267,10 +267,25 @@ struct task_figures store_figures(const struct store_sketch *sketch)
 	return sum;
 }
 
+/* A source's epochs go up, unless its host's clock went back: then the same seconds come once more. */
+static void store_check_clock(struct store *store, unsigned int feed, int64_t epoch)
+{
+	int64_t before = store->epochs[feed];
+
+	store->epochs[feed] = epoch;
+	if (epoch >= before)
+		return;
+	for (struct store_sketch *sketch = store->sketches; sketch; sketch = sketch->next) {
+		for (size_t i = 0; i < sketch->counter_count; i++)
+			epoch_ring_rewind(sketch->counters[i].ring, epoch);
+	}
+}
+
 int store_take_report(struct store *store, unsigned int feed, struct capture_report *report, struct error *err)
 {
 	int result = 0;
 
+	store_check_clock(store, feed, report->epoch);
 	for (size_t i = 0; i < report->matched_count; i++) {
 		for (struct store_sketch *sketch = store->sketches; sketch; sketch = sketch->next) {
 			if (sketch->number == report->matched[i].task)

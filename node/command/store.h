@@ -59,6 +59,7 @@ struct store {
 	uint64_t next_id;      /* of this node's own sketches, from 1 */
 	uint64_t next_rule_id; /* of its own rule counters, from 1 */
 	uint64_t next_number;
+	int64_t epochs[STATION_FEEDS]; /* that each feed reported last */
 };
 
 struct store *store_create(const char *node);

@@ -59,6 +59,18 @@ int epoch_ring_add(struct epoch_ring *ring, int64_t epoch, struct sketch *sketch
 	return 0;
 }
 
+void epoch_ring_rewind(struct epoch_ring *ring, int64_t epoch)
+{
+	for (size_t i = 0; i < EPOCH_KEEP; i++) {
+		struct epoch_slot *slot = &ring->slots[i];
+
+		if (slot->epoch < epoch)
+			continue;
+		sketch_destroy(slot->sketch);
+		*slot = (struct epoch_slot){0};
+	}
+}
+
 const struct sketch *epoch_ring_all(const struct epoch_ring *ring)
 {
 	return ring->all;

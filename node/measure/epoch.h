@@ -27,6 +27,10 @@ void epoch_ring_destroy(struct epoch_ring *ring);
 /* Takes sketch, also on failure. */
 int epoch_ring_add(struct epoch_ring *ring, int64_t epoch, struct sketch *sketch, struct error *err);
 
+/* The clock went back to this epoch: what the ring holds of it and of later ones came before that, and is left out of
+ * later answers. The sum of all stays. */
+void epoch_ring_rewind(struct epoch_ring *ring, int64_t epoch);
+
 /* Everything since the counter was configured, as far as it is sealed. Never NULL; borrowed. */
 const struct sketch *epoch_ring_all(const struct epoch_ring *ring);
 

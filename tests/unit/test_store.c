@@ -259,6 +259,26 @@ static void test_a_report_is_filed_under_its_counter_and_epoch(void **state)
 	store_destroy(store);
 }
 
+static void test_a_clock_that_goes_back_hides_no_later_epoch(void **state)
+{
+	struct store *store = store_create("h2");
+	struct store_counter *counter = add_counter(store, add(store, "h2-1"), FLOWKEY_SRC);
+
+	(void)state;
+	for (int64_t epoch = 3600; epoch < 3610; epoch++)
+		take(store, counter->number, epoch, 1);
+	for (int64_t epoch = 100; epoch < 110; epoch++) {
+		take(store, counter->number, epoch, 2);
+		assert_int_equal(sketch_quality(epoch_ring_get(counter->ring, epoch)).packets, 2);
+	}
+	take(store, counter->number, 108, 5); /* not what that second had the first time */
+	assert_int_equal(sketch_quality(epoch_ring_get(counter->ring, 108)).packets, 5);
+	assert_null(epoch_ring_get(counter->ring, 109));
+	assert_int_equal(sketch_quality(epoch_ring_get(counter->ring, 107)).packets, 2);
+	assert_int_equal(sketch_quality(epoch_ring_all(counter->ring)).packets, 35);
+	store_destroy(store);
+}
+
 /* Takes want. */
 static void check_equal(const json_t *have, json_t *want)
 {
@@ -305,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_counters_are_added_found_and_removed),
 		cmocka_unit_test(test_sketches_are_removed_wherever_they_stand),
 		cmocka_unit_test(test_a_report_is_filed_under_its_counter_and_epoch),
+		cmocka_unit_test(test_a_clock_that_goes_back_hides_no_later_epoch),
 		cmocka_unit_test(test_the_commands_say_all_that_was_configured),
 	};
 
