@@ -126,3 +126,42 @@ def test_a_hook_that_a_source_cannot_see_is_refused_with_the_reason(pair):
     reply = root.ask("config sketch", interface="FORWARD", source="packet")
     assert reply["status"] == 500 and reply["error"]["code"] == "capture-failed", reply
     assert "what the host forwards twice" in reply["error"]["message"]
+
+
+FLOW = """
+import socket, sys, time
+link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+end, at = time.monotonic() + 5, time.monotonic()
+print("bound", flush=True)
+while at < end:
+    link.sendto(b"x" * 100, (sys.argv[1], 5001))
+    at += 0.0003
+    while time.monotonic() < at:
+        pass
+"""
+
+
+def test_a_running_flow_is_counted_once_while_unrelated_sketches_and_counters_come_and_go(pair):
+    """The oracle is a rule of the test's own that stands before Weft's jumps."""
+    root, leaf = pair.tree()
+    sketches = [sketch(root, interface="INPUT", proto="udp", source=source) for source in ("nfqueue", "nflog")]
+    number = counter(root, interface="INPUT", proto="udp", dport=5001)
+    pair.b.count_rule(4, "INPUT", "truth", "-p", "udp", "--dport", "5001")
+    flow = pair.a.begin(FLOW, pair.b.v4)
+    changes = 0
+    while flow.poll() is None:
+        other = root.ask_ok("config sketch", interface="INPUT", proto="udp", dport=f"{6000 + changes}")["id"]
+        wide = root.ask_ok("config sketch", interface=["INPUT", "OUTPUT"], source="nflog")["id"]
+        spare = counter(root, interface="INPUT", proto="udp", sport=7000 + changes)
+        for full in (wide, other):
+            root.ask_ok("remove sketch", sketch_id=full)
+        root.ask_ok("remove counter", counter_id=spare)
+        changes += 1
+    truth = pair.b.counted(4, "truth")
+    assert truth > 3000 and changes >= 3
+    for full in sketches:
+        wait_until(lambda full=full: leaf.ask_ok("query heavy hitters", sketch_id=full, scope="local",
+                                                 **HITTERS) == {"5001": truth}, f"{full} has them all: {truth}")
+    assert value(leaf, f"a-c{number}", scope="local")["packets"] == truth
+    for source in leaf.ask_ok("query status", scope="local")["nodes"][0]["sources"]:
+        assert source["unseen"] == source["gaps"] == source["overruns"] == 0, source
