@@ -352,6 +352,7 @@ void capture_thread_run(zsock_t *pipe, void *args)
 			capture_wait(thread);
 	}
 	capture_drain(thread);
+	atomic_store_explicit(&start->taken, 2, memory_order_release); /* start is not looked at any more */
 	capture_refuse(thread);
 	capture_tasks_clear(&thread->tasks);
 	if (thread->source)

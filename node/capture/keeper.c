@@ -154,6 +154,7 @@ static void keeper_run(zsock_t *pipe, void *args)
 	rules_destroy(thread.rules);
 	if (atomic_load(&start->beat))
 		atomic_store(atomic_load(&start->beat), 0);
+	atomic_store_explicit(&start->handed, 2, memory_order_release); /* start is not looked at any more */
 	zstr_send(pipe, KEEPER_END);
 }
 
@@ -209,6 +210,7 @@ void keeper_stop(struct keeper *keeper)
 	while (keeper_take(keeper, &report) == 0)
 		keeper_report_destroy(report);
 	zactor_destroy(&keeper->actor);
+	(void)atomic_load_explicit(&keeper->start.handed, memory_order_acquire);
 	free(keeper);
 }
 
