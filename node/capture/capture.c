@@ -157,12 +157,14 @@ int capture_start_source(struct capture *capture, struct error *err)
 	return capture_send(capture, capture_order(ORDER_START_SOURCE, 0, 0), err);
 }
 
-int capture_seal(struct capture *capture, uint64_t token, struct error *err)
+int capture_seal(struct capture *capture, uint64_t token, bool is_complete, struct error *err)
 {
 	struct capture_order *order = capture_order(ORDER_SEAL, 0, 0);
 
-	if (order)
+	if (order) {
 		order->token = token;
+		order->asked_ms = is_complete ? zclock_mono() : 0;
+	}
 	return capture_send(capture, order, err);
 }
 

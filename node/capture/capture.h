@@ -77,8 +77,9 @@ int capture_remove_counter(struct capture *capture, uint64_t task, uint64_t coun
 int capture_set_fabric(struct capture *capture, const struct filter_fabric *fabric, struct error *err);
 /* Starts a source that waits; on a live one, or again: nothing. */
 int capture_start_source(struct capture *capture, struct error *err);
-/* Drains what is queued, seals, and reports with this token (not 0). */
-int capture_seal(struct capture *capture, uint64_t token, struct error *err);
+/* Drains what is queued, seals, and reports with this token (not 0). is_complete: first waits as long as packets that
+ * have passed before this call may still be on their way from the source. */
+int capture_seal(struct capture *capture, uint64_t token, bool is_complete, struct error *err);
 
 const char *capture_state_name(enum capture_state state);
 

@@ -182,6 +182,20 @@ static void capture_drain(struct capture_thread *thread)
 		capture_beat(thread);
 }
 
+/* Packets that passed before a question was asked may still be on their way: one wait does for all questions of that
+ * time. Only for sources that hold nothing, so nobody's packets wait for it. */
+static void capture_await(struct capture_thread *thread, int64_t asked_ms)
+{
+	while (thread->figures.state == CAPTURE_RUNNING && thread->source->ops->latency_ms) {
+		int64_t left_ms = asked_ms + thread->source->ops->latency_ms - zclock_mono();
+		struct pollfd file = {.fd = thread->source->ops->descriptor(thread->source), .events = POLLIN};
+
+		if (left_ms <= 0 || poll(&file, 1, (int)left_ms) < 0)
+			return;
+		capture_drain(thread);
+	}
+}
+
 /* All tasks together say what the source may leave out early. */
 static void capture_narrow_source(struct capture_thread *thread)
 {
@@ -223,6 +237,7 @@ static void capture_obey(struct capture_thread *thread, struct capture_order *or
 	(void)atomic_load_explicit(&order->handed, memory_order_acquire);
 	switch (order->kind) {
 	case ORDER_SEAL:
+		capture_await(thread, order->asked_ms);
 		capture_drain(thread);
 		capture_turn_epoch(thread);
 		capture_report(thread, order->token);

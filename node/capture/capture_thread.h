@@ -24,6 +24,7 @@ struct capture_order {
 	enum capture_order_kind kind;
 	struct task *new_task;
 	uint64_t task, counter, token;
+	int64_t asked_ms; /* of a seal: packets that passed before are to be in it; 0: those that are there */
 	struct sketch_params params;
 	struct filter_endpoint *endpoints;
 	size_t endpoint_count;

@@ -20,7 +20,6 @@
 #define BLOCK_BYTES (128 * 1024)
 #define FRAME_BYTES 2048	/* of no account in version 3, but has to divide the block */
 #define BLOCKS_MIN 4
-#define RETIRE_MS 10
 
 static int fail(struct packet_ring *ring, const char *what, const char *hint, struct error *err)
 {
@@ -32,7 +31,7 @@ static int fail(struct packet_ring *ring, const char *what, const char *hint, st
 static int ring_map(struct packet_ring *ring)
 {
 	struct tpacket_req3 request = { .tp_block_size = BLOCK_BYTES, .tp_frame_size = FRAME_BYTES,
-					.tp_retire_blk_tov = RETIRE_MS };
+					.tp_retire_blk_tov = PACKET_RETIRE_MS };
 	int version = TPACKET_V3;
 
 	if (setsockopt(ring->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0)

@@ -16,6 +16,8 @@
 #include "packet_program.h"
 #include "weft/error.h"
 
+#define PACKET_RETIRE_MS 10 /* after so long the kernel gives a block that is not full */
+
 struct packet_ring {
 	int fd; /* -1: none */
 	uint8_t *map;

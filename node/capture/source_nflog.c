@@ -186,6 +186,7 @@ static int nflog_bind(struct source_nflog *nflog, struct error *err)
 
 static const struct source_ops NFLOG_OPS = {
 	.kind = "nflog",
+	.latency_ms = 10 * NFLOG_FLUSH + 2,
 	.is_live = true,
 	.rules = SOURCE_RULES_NFLOG,
 	.knows_hooks = true,

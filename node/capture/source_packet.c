@@ -332,6 +332,7 @@ static void packet_destroy(struct source *source)
 
 static const struct source_ops PACKET_OPS = {
 	.kind = "packet",
+	.latency_ms = 2 * PACKET_RETIRE_MS, /* a block that is begun right after one look is closed at the next but one */
 	.is_live = true,
 	.rules = SOURCE_RULES_NONE,
 	.knows_hooks = true,

@@ -173,7 +173,7 @@ static void request_run(struct request *request)
 }
 
 /* Asks every feed's thread to seal under the next token; whether any will answer. */
-static bool dispatch_seal(struct dispatch *dispatch)
+static bool dispatch_seal(struct dispatch *dispatch, bool is_complete)
 {
 	struct station *station = dispatch->context->station;
 	uint64_t token = dispatch->tokens + 1;
@@ -184,7 +184,7 @@ static bool dispatch_seal(struct dispatch *dispatch)
 
 		if (!feed->capture)
 			continue;
-		if (capture_seal(feed->capture, token, NULL) == 0)
+		if (capture_seal(feed->capture, token, is_complete, NULL) == 0)
 			is_asked = true;
 		else
 			feed->sealed = UINT64_MAX; /* it takes no orders any more: nobody waits for it */
@@ -212,7 +212,7 @@ static void request_open(struct request *request)
 	if (request->verb->scope == SCOPE_SUBTREE && !request->command.is_local)
 		fanout_send(request->gather, context->downstream, &request->command, context->node,
 			    budget - 2 * reserve);
-	if (!request->verb->needs_seal || !dispatch_seal(dispatch)) {
+	if (!request->verb->needs_seal || !dispatch_seal(dispatch, request->verb->needs_all)) {
 		request_run(request);
 		return;
 	}

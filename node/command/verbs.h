@@ -24,6 +24,7 @@ struct verb {
 	enum verb_scope scope;
 	enum verb_role role;
 	bool needs_seal; /* capture is drained and sealed before run */
+	bool needs_all;	 /* and has first waited for packets that are on their way from their source */
 	void (*begin)(struct context *context, const struct command *command, struct partial *merged);
 	int (*check)(struct context *context, struct command *command, struct error *err);
 	int (*run)(struct context *context, const struct command *command, struct partial *own, struct error *err);
