@@ -2,11 +2,12 @@
 /*
  * rules - the kernel's half of capture: Weft's own chains in the mangle table, of both families.
  *
- * The chains hold exactly the union of all filters; the jumps to them are the last rules of INPUT, OUTPUT and FORWARD,
- * so that a host's own mangle rules are evaluated before the queue's ACCEPT ends the chain. Each change is one
- * iptables-restore --noflush (and one ip6tables-restore): atomic. Programs are run without a shell, every text is
- * printed from a value. What a filter says of one family only goes to that family's tables. Packets of the fabric and
- * of loopback are left out in the kernel but for the sketches that include them. rules_plan.h has the chains.
+ * The chains hold exactly the union of all filters, and more only of IPv6 packets whose transport header cannot be
+ * read (rules_union.c); no packet is dropped by them, however it is made. The jumps to them are the last rules of INPUT,
+ * OUTPUT and FORWARD, so that a host's own mangle rules are evaluated before the queue's ACCEPT ends the chain. Each
+ * change is one iptables-restore --noflush (and one ip6tables-restore): atomic. Programs are run without a shell, every
+ * text is printed from a value. What a filter says of one family only goes to that family's tables. Packets of the
+ * fabric and of loopback are left out in the kernel but for the sketches that include them. rules_plan.h has the chains.
  */
 #ifndef CAPTURE_RULES_H
 #define CAPTURE_RULES_H
@@ -70,7 +71,8 @@ int rules_clean(struct rules *rules, struct error *err);
  * Makes the kernel's rules equal to the wish; an empty one removes everything of ours. On failure the rules are as
  * they were, as far as the kernel allows, and err carries the tool's own words. No counter of a rule that stays is
  * touched, and no packet of a sketch that stays is missed or handed over twice by the change. A counter whose filter
- * changes begins anew. Counters count loopback and the fabric's own packets too, and know no sampling.
+ * changes begins anew. Counters count loopback and the fabric's own packets too, and know no sampling; of IPv6 packets
+ * whose transport header cannot be read (rules_regular.c) they count those that they ask addresses and interfaces only.
  */
 int rules_apply(struct rules *rules, const struct rules_wish *wish, struct error *err);
 

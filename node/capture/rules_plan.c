@@ -13,11 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules_regular.h"
 #include "rules_writer.h"
 
 const char *rules_kind_prefix(enum rules_kind kind)
 {
-	static const char *const prefixes[] = { RULES_CHAIN_PREFIX "COUNT-", RULES_CHAIN_PREFIX "LOG-",
+	static const char *const prefixes[] = { RULES_CHAIN_PREFIX "COUNTERS-", RULES_CHAIN_PREFIX "LOG-",
 						RULES_CHAIN_PREFIX };
 
 	return prefixes[kind];
@@ -77,6 +78,19 @@ void plan_begin_rule(struct plan_writer *writer, const struct filter *part)
 	writer->plan->rule_count++;
 }
 
+void plan_begin_odd_rule(struct plan_writer *writer, const struct filter *part)
+{
+	plan_begin_rule(writer, NULL);
+	rule_match_print_odd(part, writer->family, writer->out);
+}
+
+void plan_write_regular(struct plan_writer *writer, const char *chain)
+{
+	plan_begin_rule(writer, NULL);
+	rules_regular_print(writer->family, writer->out);
+	fprintf(writer->out, PLAN_WEFT " -g %s\n", chain);
+}
+
 char *plan_name_action(enum rules_kind kind, uint32_t every, char name[RULES_CHAIN_MAX])
 {
 	snprintf(name, RULES_CHAIN_MAX, RULES_CHAIN_PREFIX "%c-%u", kind == RULES_LOG ? 'L' : 'Q', every);
@@ -103,32 +117,67 @@ int plan_write_action(struct plan_writer *writer, uint32_t every)
 	return plan_end_chain(writer);
 }
 
-static int counters_write(struct plan_writer *writer)
+/* One counter's rules, for regular packets or for odd ones. The chain begins with the first rule. */
+static int counter_write(struct plan_writer *writer, const struct rules_counter *counter, const char *chain,
+			 bool is_odd)
 {
-	const struct rules_wish *wish = writer->wish;
 	struct rule_parts parts = { 0 };
-	char name[RULES_CHAIN_MAX];
-	int result = 0;
+	int result = rule_match_expand(&parts, &counter->filter, writer->family, writer->hook, writer->err);
 
-	snprintf(name, sizeof(name), "%s%s", rules_kind_prefix(RULES_COUNT), filter_hook_name(writer->hook));
-	for (size_t i = 0; i < wish->counter_count && result == 0; i++) {
-		parts.count = 0;
-		result = rule_match_expand(&parts, &wish->counters[i].filter, writer->family, writer->hook,
-					   writer->err);
-		if (result == 0 && parts.count && !writer->out)
-			result = plan_begin_chain(writer, PLAN_CHAIN_COUNT, name);
-		for (size_t j = 0; j < parts.count && result == 0; j++) {
-			plan_begin_rule(writer, &parts.list[j]);
-			fprintf(writer->out, " -m comment --comment \"" RULES_COUNTER_COMMENT " %s\"\n",
-				wish->counters[i].id);
-		}
+	for (size_t i = 0; i < parts.count && result == 0; i++) {
+		struct filter part = parts.list[i];
+
+		if (is_odd && rule_match_widen(&part, writer->family))
+			continue; /* nobody behind the rule could tell what was counted too much */
+		if (!writer->out)
+			result = plan_begin_chain(writer, PLAN_CHAIN_COUNT, chain);
+		if (result < 0)
+			break;
+		(is_odd ? plan_begin_odd_rule : plan_begin_rule)(writer, &part);
+		fprintf(writer->out, " -m comment --comment \"" RULES_COUNTER_COMMENT " %s\"\n", counter->id);
 	}
 	free(parts.list);
-	if (writer->out) {
-		writer->plan->jumps[RULES_COUNT] |= writer->hook;
-		result |= plan_end_chain(writer);
-	}
 	return result;
+}
+
+/* All counters' rules for regular packets, or for odd ones. Sets *is_there to whether there are any. */
+static int counters_write(struct plan_writer *writer, const char *chain, bool is_odd, bool *is_there)
+{
+	const struct rules_wish *wish = writer->wish;
+	int result = 0;
+
+	for (size_t i = 0; i < wish->counter_count && result == 0; i++)
+		result = counter_write(writer, &wish->counters[i], chain, is_odd);
+	*is_there = writer->out;
+	if (writer->out)
+		result |= plan_end_chain(writer);
+	return result;
+}
+
+/* The chains of one hook for counters. */
+static int plan_write_counters(struct plan_writer *writer)
+{
+	const char *hook = filter_hook_name(writer->hook);
+	char regular[RULES_CHAIN_MAX], odd[RULES_CHAIN_MAX], head[RULES_CHAIN_MAX];
+	bool has_regular, has_odd;
+
+	snprintf(head, sizeof(head), "%s%s", rules_kind_prefix(RULES_COUNT), hook);
+	snprintf(regular, sizeof(regular), RULES_COUNT_PREFIX "%s", hook);
+	snprintf(odd, sizeof(odd), RULES_COUNT_PREFIX "%s-ODD", hook);
+	if (counters_write(writer, regular, false, &has_regular) < 0 ||
+	    counters_write(writer, odd, true, &has_odd) < 0)
+		return -1;
+	if (!has_regular)
+		return 0;
+	writer->plan->jumps[RULES_COUNT] |= writer->hook;
+	if (plan_begin_chain(writer, PLAN_CHAIN_MATCH, head) < 0)
+		return -1;
+	plan_write_regular(writer, regular);
+	if (has_odd) {
+		plan_begin_rule(writer, NULL);
+		fprintf(writer->out, PLAN_WEFT " -g %s\n", odd);
+	}
+	return plan_end_chain(writer);
 }
 
 /* What TCP packets of the fabric look like in this family: from each endpoint, and to it. */
@@ -163,7 +212,7 @@ int rules_plan_init(struct rules_plan *plan, uint8_t family, uint16_t queue, con
 	for (size_t hook = 0; hook < RULES_HOOKS && result == 0; hook++) {
 		writer.hook = rules_hook(hook);
 		writer.kind = RULES_COUNT;
-		result = counters_write(&writer);
+		result = plan_write_counters(&writer);
 		for (writer.kind = RULES_LOG; writer.kind < RULES_KINDS && result == 0; writer.kind++)
 			result = plan_write_union(&writer);
 	}

@@ -3,10 +3,12 @@
  * rules_plan - what one family's mangle table should hold for a wish. Pure: values in, text out.
  *
  * Three kinds of chains, by what a change does to them:
- * - WEFT-INPUT, WEFT-LOG-INPUT (and -LO, -FAB, -BOTH behind them): which packets go where; replaced as a whole.
+ * - WEFT-INPUT, WEFT-LOG-INPUT, WEFT-COUNTERS-INPUT (and what is behind them): which packets go where; replaced as a
+ *   whole.
  * - WEFT-Q-<N>, WEFT-L-<N>: one NFQUEUE or NFLOG rule for 1 packet in N; never touched while in use, so that its
  *   counter is exact over every change.
- * - WEFT-COUNT-INPUT: the rules of counters, added and removed one by one, so that the others' counts go on.
+ * - WEFT-COUNT-INPUT, and WEFT-COUNT-INPUT-ODD for odd packets (rules_regular.h): the rules of counters, added and
+ *   removed one by one, so that the others' counts go on.
  */
 #ifndef CAPTURE_RULES_PLAN_H
 #define CAPTURE_RULES_PLAN_H
@@ -18,6 +20,7 @@
 #include "rules.h"
 
 #define RULES_CHAIN_PREFIX "WEFT-"
+#define RULES_COUNT_PREFIX RULES_CHAIN_PREFIX "COUNT-"
 #define RULES_COMMENT "weft"
 #define RULES_COUNTER_COMMENT "weft-counter"
 #define RULES_CHAIN_MAX 29 /* bytes of a chain's name with its zero byte, iptables' own bound */
@@ -39,7 +42,7 @@ struct rules_plan {
 	size_t chain_count, rule_count;
 };
 
-/* "WEFT-COUNT-", "WEFT-LOG-", "WEFT-": before the hook's name. */
+/* "WEFT-COUNTERS-", "WEFT-LOG-", "WEFT-": before the hook's name. */
 const char *rules_kind_prefix(enum rules_kind kind);
 
 /* The hooks, one a bit, in the order of their chains. */

@@ -122,7 +122,7 @@ bool save_chain_is_ours(const struct save_word *chain, enum plan_chain_kind *kin
 
 	if (kind)
 		*kind = is_action ? PLAN_CHAIN_ACTION :
-			word_begins(chain, RULES_CHAIN_PREFIX "COUNT-") ? PLAN_CHAIN_COUNT : PLAN_CHAIN_MATCH;
+			word_begins(chain, RULES_COUNT_PREFIX) ? PLAN_CHAIN_COUNT : PLAN_CHAIN_MATCH;
 	return word_begins(chain, RULES_CHAIN_PREFIX);
 }
 

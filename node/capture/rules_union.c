@@ -4,7 +4,12 @@
  *
  * A hook's packets fall into four classes: plain, loopback, the fabric's own, both. Each class has a chain with the
  * rules of just those sketches that include it, reached by goto from the head of the hook's chain, so the union is
- * never wider nor narrower. A class that nobody includes returns; one that everybody includes is not told apart.
+ * never wider nor narrower, but for odd IPv6 packets. A class that nobody includes returns; one that everybody includes is not told apart.
+ * A chain whose rules might drop an odd packet (rules_regular.h) hands the regular ones on to a chain of the same name
+ * with -REG, and has rules for the odd ones itself. Those are as wide as the filters in IPv4; in IPv6 they ask nothing
+ * behind the addresses, and the daemon decides: such packets are rare. The fabric's own are always regular here.
+ * A node with many children has many endpoints of the fabric: only TCP packets of their ports walk along these, in a
+ * chain of the same name with -ENDS, which ends in the rules that other packets find at once.
  * Each rule ends in a goto to an action chain, and a goto never comes back behind itself: a packet is decided once, by
  * the first rule that matches. Rules stand by their N, ascending: a packet is taken at the smallest N among the
  * sketches that count it, and the daemon thins out for the others. A rule that another one of no larger N covers is
@@ -67,6 +72,19 @@ static bool class_is_told_apart(const struct plan_rules *rules, enum plan_class 
 	return false;
 }
 
+/* Whether an odd packet of the class could be dropped by one of its rules. */
+static bool class_needs_regular(const struct plan_writer *writer, const struct plan_rules *rules,
+				enum plan_class class, bool has_fabric)
+{
+	if (class & CLASS_FABRIC)
+		return false;
+	for (size_t i = 0; i < rules->count; i++)
+		if (rule_is_of(&rules->list[i], class) && rules->list[i].covered_by == i &&
+		    rule_match_needs_regular(&rules->list[i].part, writer->family))
+			return true;
+	return has_fabric;
+}
+
 /* Sends a packet of the part on to its class's chain, or back where nobody counts it. */
 static void decision_write(struct plan_writer *writer, const struct filter *part, const struct plan_rules *rules,
 			   enum plan_class class)
@@ -88,6 +106,37 @@ static void loopback_write(struct plan_writer *writer, const struct plan_rules *
 
 	decision_write(writer, &(struct filter){ .proto = -1, .src = loopback }, rules, CLASS_LOOPBACK);
 	decision_write(writer, &(struct filter){ .proto = -1, .dst = loopback }, rules, CLASS_LOOPBACK);
+}
+
+/* Adds a port in its order, where it is not there yet and there is room. */
+static void port_add(struct port_set *ports, uint16_t port)
+{
+	uint8_t at = ports->count;
+
+	if (ports->count > RULE_PORTS_MAX || port_set_has(ports, port))
+		return;
+	for (; at > 0 && ports->ranges[at - 1].first > port; at--)
+		ports->ranges[at] = ports->ranges[at - 1];
+	ports->ranges[at] = (struct port_range){ port, port };
+	ports->count++;
+}
+
+/* The ports of the fabric's endpoints, or one range with all of them in it where they are too many for a rule. */
+static void ports_gather(const struct rule_parts *fabric, struct port_set *ports)
+{
+	struct port_range all = { UINT16_MAX, 0 };
+
+	*ports = (struct port_set){ 0 };
+	for (size_t i = 0; i < fabric->count; i++) {
+		const struct filter *part = &fabric->list[i];
+		uint16_t port = part->sport.count ? part->sport.ranges[0].first : part->dport.ranges[0].first;
+
+		all.first = port < all.first ? port : all.first;
+		all.last = port > all.last ? port : all.last;
+		port_add(ports, port);
+	}
+	if (ports->count > RULE_PORTS_MAX)
+		*ports = (struct port_set){ .count = 1, .ranges = { all } };
 }
 
 static void fabric_write(struct plan_writer *writer, const struct plan_rules *rules, enum plan_class class)
@@ -154,8 +203,68 @@ static void comment_write(struct plan_writer *writer, const struct plan_rules *r
 	fprintf(writer->out, strchr(text, ' ') ? " -m comment --comment \"%s\"" : " -m comment --comment %s", text);
 }
 
+/* The rules of the class that no other one covers, behind rules_cover. */
+static void rules_write(struct plan_writer *writer, struct plan_rules *rules, enum plan_class class, bool is_odd)
+{
+	char name[RULES_CHAIN_MAX];
+
+	for (size_t i = 0; i < rules->count; i++) {
+		struct plan_rule *rule = &rules->list[i];
+
+		if (!rule_is_of(rule, class) || rule->covered_by != i)
+			continue;
+		rule->is_used = true;
+		(is_odd ? plan_begin_odd_rule : plan_begin_rule)(writer, &rule->part);
+		comment_write(writer, rules, i, class);
+		fprintf(writer->out, " -g %s\n", plan_name_action(writer->kind, rule->every, name));
+	}
+}
+
+/* Hands regular packets on to the next chain, which begins here; the rules for odd ones stand before that. */
+static int odd_write(struct plan_writer *writer, const struct plan_rules *rules, enum plan_class class)
+{
+	char name[RULES_CHAIN_MAX], regular[RULES_CHAIN_MAX + 4];
+	struct plan_rules wide = { .list = calloc(rules->count, sizeof(*rules->list)), .count = rules->count };
+
+	if (!wide.list) {
+		plan_end_chain(writer);
+		return plan_fail(writer);
+	}
+	memcpy(wide.list, rules->list, rules->count * sizeof(*rules->list));
+	for (size_t i = 0; i < wide.count; i++)
+		rule_match_widen(&wide.list[i].part, writer->family);
+	rules_cover(&wide, class);
+	snprintf(regular, sizeof(regular), "%s-REG", class_name(writer, class, name));
+	plan_write_regular(writer, regular);
+	rules_write(writer, &wide, class, true);
+	free(wide.list);
+	if (plan_end_chain(writer) < 0)
+		return -1;
+	return plan_begin_chain(writer, PLAN_CHAIN_MATCH, regular);
+}
+
+/* The gate to the fabric's endpoints, the rules for packets that do not pass it, and the endpoints' chain begun. */
+static int ends_write(struct plan_writer *writer, struct plan_rules *rules, enum plan_class class)
+{
+	char name[RULES_CHAIN_MAX], ends[RULES_CHAIN_MAX + 5];
+	struct port_set ports;
+
+	ports_gather(&writer->fabric, &ports);
+	snprintf(ends, sizeof(ends), "%s-ENDS", class_name(writer, class, name));
+	plan_begin_rule(writer, NULL);
+	rule_match_print_either(&ports, writer->family, writer->out);
+	fprintf(writer->out, PLAN_WEFT " -g %s\n", ends);
+	rules_write(writer, rules, class, false);
+	if (plan_end_chain(writer) < 0 || plan_begin_chain(writer, PLAN_CHAIN_MATCH, ends) < 0)
+		return -1;
+	fabric_write(writer, rules, class | CLASS_FABRIC);
+	return 0;
+}
+
 static int class_write(struct plan_writer *writer, struct plan_rules *rules, enum plan_class class)
 {
+	bool has_fabric = writer->fabric.count > 0 && !(class & CLASS_FABRIC) &&
+			  class_is_told_apart(rules, class, class | CLASS_FABRIC);
 	char name[RULES_CHAIN_MAX];
 
 	if (!class_has_rules(rules, class))
@@ -164,19 +273,12 @@ static int class_write(struct plan_writer *writer, struct plan_rules *rules, enu
 		return -1;
 	if (class == CLASS_PLAIN && class_is_told_apart(rules, class, CLASS_LOOPBACK))
 		loopback_write(writer, rules);
-	if (!(class & CLASS_FABRIC) && class_is_told_apart(rules, class, class | CLASS_FABRIC))
-		fabric_write(writer, rules, class | CLASS_FABRIC);
 	rules_cover(rules, class);
-	for (size_t i = 0; i < rules->count; i++) {
-		struct plan_rule *rule = &rules->list[i];
-
-		if (!rule_is_of(rule, class) || rule->covered_by != i)
-			continue;
-		rule->is_used = true;
-		plan_begin_rule(writer, &rule->part);
-		comment_write(writer, rules, i, class);
-		fprintf(writer->out, " -g %s\n", plan_name_action(writer->kind, rule->every, name));
-	}
+	if (class_needs_regular(writer, rules, class, has_fabric) && odd_write(writer, rules, class) < 0)
+		return -1;
+	if (has_fabric && ends_write(writer, rules, class) < 0)
+		return -1;
+	rules_write(writer, rules, class, false);
 	return plan_end_chain(writer);
 }
 

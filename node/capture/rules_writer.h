@@ -31,6 +31,12 @@ int plan_end_chain(struct plan_writer *writer);
 /* "-A CHAIN" and the part's options; part may be NULL. The rest of the line is the caller's, to writer->out. */
 void plan_begin_rule(struct plan_writer *writer, const struct filter *part);
 
+/* The same in a chain of odd packets. */
+void plan_begin_odd_rule(struct plan_writer *writer, const struct filter *part);
+
+/* A rule that leads regular packets to the chain, and no other. */
+void plan_write_regular(struct plan_writer *writer, const char *chain);
+
 /* Writes the action chain of 1 in every for the writer's kind, where it is not there yet. */
 int plan_write_action(struct plan_writer *writer, uint32_t every);
 

@@ -192,6 +192,7 @@ def test_counts_go_on_over_flushes_and_zeroing_by_others(net):
     for number, damage in enumerate((("-Z",), ("-F",), ("-F", "WEFT-COUNT-INPUT"), ("-F", "WEFT-Q-1"), ("-Z",),
                                      ("-D", "WEFT-COUNT-INPUT", "1"), ("-A", "WEFT-COUNT-INPUT", "-j", "MARK",
                                                                        "--set-mark", "1"),
+                                     ("-F", "WEFT-COUNTERS-INPUT"), ("-D", "WEFT-COUNTERS-INPUT", "1"),
                                      ("-I", "WEFT-L-1", "-p", "udp", "-j", "ACCEPT"))):
         net.send_udp(net.a, "10.9.1.1", number + 2)
         sent += number + 2
@@ -218,12 +219,12 @@ def test_the_jumps_stand_in_their_order_behind_the_hosts_own_rules(net):
     probe.order(f"set {UDP} {LOG}")
     assert targets() == ["MARK", "WEFT-LOG-INPUT", "WEFT-INPUT"]
     probe.order(f"set {COUNTER} {UDP} {LOG}")
-    assert targets() == ["MARK", "WEFT-COUNT-INPUT", "WEFT-LOG-INPUT", "WEFT-INPUT"]
+    assert targets() == ["MARK", "WEFT-COUNTERS-INPUT", "WEFT-LOG-INPUT", "WEFT-INPUT"]
     net.tables("-t", "mangle", "-I", "INPUT", "3", "-p", "udp", "-j", "MARK", "--set-mark", "2")
     assert probe.order("mend") == {"event": "mend", "changed": True}
-    assert targets() == ["MARK", "MARK", "WEFT-COUNT-INPUT", "WEFT-LOG-INPUT", "WEFT-INPUT"]
+    assert targets() == ["MARK", "MARK", "WEFT-COUNTERS-INPUT", "WEFT-LOG-INPUT", "WEFT-INPUT"]
     probe.order("set " + COUNTER)
-    assert targets() == ["MARK", "MARK", "WEFT-COUNT-INPUT"]
+    assert targets() == ["MARK", "MARK", "WEFT-COUNTERS-INPUT"]
     net.tables("-t", "mangle", "-D", "INPUT", "2")
     probe.end()
     assert net.save() == before

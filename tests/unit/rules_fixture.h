@@ -86,12 +86,26 @@ static inline struct rules_plan fixture_plan(const struct fixture *fixture, uint
 	return plan;
 }
 
-/* The lines of one chain; "" when the plan does not have it. */
+/* Shortens the programs in a text of rules, each to "REGULAR". Returns text. */
+static inline char *text_shorten(char *text)
+{
+	static const char before[] = "--bytecode ", name[] = "REGULAR";
+
+	for (char *at = text; (at = strstr(at, before));) {
+		char *end = strchr(at + strlen(before) + 1, '"') + 1;
+
+		at = memcpy(at + strlen(before), name, strlen(name));
+		memmove(at + strlen(name), end, strlen(end) + 1);
+	}
+	return text;
+}
+
+/* The lines of one chain, shortened; "" when the plan does not have it. */
 static inline const char *plan_lines(const struct rules_plan *plan, const char *name)
 {
 	const struct plan_chain *chain = rules_plan_find(plan, name, strlen(name));
 
-	return chain ? chain->lines : "";
+	return chain ? text_shorten(chain->lines) : "";
 }
 
 #endif

@@ -15,28 +15,45 @@
 	"-A WEFT-INPUT -s ::1 -m comment --comment weft " target "\n" \
 	"-A WEFT-INPUT -d ::1 -m comment --comment weft " target "\n"
 
-/* The WEFT-INPUT chain of one filter that includes loopback, without "-A WEFT-INPUT" and what follows the match. */
-static void assert_match(uint8_t family, const char *filter, const char *matches)
+/* A chain of the first sketch, without "-A CHAIN" and what follows the match. */
+static void assert_lines(const struct rules_plan *plan, const char *name, const char *matches)
 {
-	static const char before[] = "-A WEFT-INPUT", after[] = TO_QUEUE("h1-1");
+	static const char after[] = TO_QUEUE("h1-1");
+	char before[64], text[4096] = "";
+
+	snprintf(before, sizeof(before), "-A %s ", name);
+	for (const char *line = plan_lines(plan, name); *line; line = strchr(line, '\n') + 1) {
+		const char *end = strstr(line, after);
+
+		assert_memory_equal(line, before, strlen(before));
+		line += strlen(before) - 1;
+		if (strstr(line, " -g WEFT-INPUT-REG") && strchr(line, '\n') > strstr(line, " -g WEFT-INPUT-REG"))
+			continue;
+		assert_non_null(end);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%.*s\n", (int)(end - line), line);
+	}
+	assert_string_equal(text, matches);
+}
+
+/* What the rules of one filter that includes loopback match; odd: for odd packets, where they have rules. */
+static void assert_match_odd(uint8_t family, const char *filter, const char *matches, const char *odd)
+{
 	struct fixture fixture;
 	struct rules_plan plan;
-	char text[4096] = "";
-	const char *line;
 
 	fixture_init(&fixture);
 	fixture_add(&fixture, filter)->filter.include_loopback = true;
 	plan = fixture_plan(&fixture, family);
-	for (line = plan_lines(&plan, "WEFT-INPUT"); *line; line = strchr(line, '\n') + 1) {
-		const char *end = strstr(line, after);
-
-		assert_memory_equal(line, before, strlen(before));
-		assert_non_null(end);
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%.*s\n",
-			 (int)(end - line - (long)strlen(before)), line + strlen(before));
-	}
-	assert_string_equal(text, matches);
+	assert_lines(&plan, odd ? "WEFT-INPUT-REG" : "WEFT-INPUT", matches);
+	assert_lines(&plan, "WEFT-INPUT-REG", odd ? matches : "");
+	if (odd)
+		assert_lines(&plan, "WEFT-INPUT", odd);
 	rules_plan_clear(&plan);
+}
+
+static void assert_match(uint8_t family, const char *filter, const char *matches)
+{
+	assert_match_odd(family, filter, matches, NULL);
 }
 
 static void an_empty_wish_is_an_empty_plan(void **state)
@@ -76,10 +93,10 @@ static void addresses_and_protocols(void **state)
 	assert_match(4, "INPUT", "\n");
 	assert_match(4, "INPUT udp 10.1.0.0/16 10.2.0.9", " -s 10.1.0.0/16 -d 10.2.0.9 -p 17\n");
 	assert_match(6, "INPUT udp 10.1.0.0/16 10.2.0.9", "");
-	assert_match(6, "INPUT icmpv6 - 2001:db8::/32", " -d 2001:db8::/32 -p 58\n");
+	assert_match_odd(6, "INPUT icmpv6 - 2001:db8::/32", " -d 2001:db8::/32 -p 58\n", " -d 2001:db8::/32\n");
 	assert_match(4, "INPUT icmpv6", "");
 	assert_match(4, "INPUT !udp !10.1.0.0/16", " ! -s 10.1.0.0/16 ! -p 17\n");
-	assert_match(6, "INPUT !udp !10.1.0.0/16", " ! -p 17\n");
+	assert_match_odd(6, "INPUT !udp !10.1.0.0/16", " ! -p 17\n", "\n");
 	assert_match(6, "INPUT - !0.0.0.0/0", "\n");
 	assert_match(4, "INPUT - !0.0.0.0/0", "");
 	assert_match(4, "INPUT - 0.0.0.0/0", "\n");
@@ -90,36 +107,59 @@ static void addresses_and_protocols(void **state)
 	assert_match(6, "INPUT !0", "\n");
 }
 
-static void ports_and_flags(void **state)
+#define PORTS_ODD(proto) " -p " proto " ! -f -m u32 --u32 0>>22&0x3C@0=0:0xffffffff"
+#define FLAGS_ODD " -m u32 --u32 0>>22&0x3C@10=0:0xffffffff -m u32"
+
+static void ports(void **state)
 {
 	(void)state;
-	assert_match(4, "INPUT tcp - - 80 1000-2000", " -p 6 ! -f -m tcp --sport 80 --dport 1000:2000\n");
-	assert_match(4, "INPUT udp - - - 53,123", " -p 17 ! -f -m multiport --dports 53,123\n");
-	assert_match(6, "INPUT sctp - - 5", " -p 132 -m multiport --sports 5\n");
-	assert_match(4, "INPUT udp - - 0-65535", " -p 17 ! -f -m udp --sport 0:65535\n");
-	assert_match(4, "INPUT - - - 53", " -p 6 ! -f -m tcp --sport 53\n -p 17 ! -f -m udp --sport 53\n"
-		     " -p 132 ! -f -m multiport --sports 53\n -p 33 ! -f -m multiport --sports 53\n"
-		     " -p 136 ! -f -m multiport --sports 53\n");
-	assert_match(4, "INPUT !udp - - 53", " -p 6 ! -f -m tcp --sport 53\n -p 132 ! -f -m multiport --sports 53\n"
-		     " -p 33 ! -f -m multiport --sports 53\n -p 136 ! -f -m multiport --sports 53\n");
-	assert_match(4, "INPUT tcp - - - !80", " -p 6 ! -f -m multiport --dports 0:79,81:65535\n");
-	assert_match(4, "INPUT udp - - - 1,3,5,7,9,11,13,15,17,19,21,23,25,27,100-200",
-		     " -p 17 ! -f -m multiport --dports 1,3,5,7,9,11,13,15,17,19,21,23,25,27\n"
-		     " -p 17 ! -f -m udp --dport 100:200\n");
-	assert_match(4, "INPUT - - - - - SYN,ACK/SYN", " -p 6 ! -f -m tcp --tcp-flags SYN,ACK SYN\n");
-	assert_match(4, "INPUT - - - 80 - !RST/NONE", " -p 6 ! -f -m tcp --sport 80 ! --tcp-flags RST NONE\n");
-	assert_match(4, "INPUT tcp - - 80,90 - FIN",
-		     " -p 6 ! -f -m multiport --sports 80,90 -m tcp --tcp-flags FIN FIN\n");
-	assert_match(4, "INPUT - - - - - SYN,CWR/SYN",
-		     " -p 6 ! -f -m tcp --tcp-flags SYN SYN -m ecn ! --ecn-tcp-cwr\n");
-	assert_match(4, "INPUT - - - - - ECE", " -p 6 ! -f -m ecn --ecn-tcp-ece\n");
-	assert_match(6, "INPUT - - - - - ECE", " -p 6 -m multiport --ports 0:65535 -m ecn --ecn-tcp-ece\n");
-	assert_match(6, "INPUT tcp - - 80 - FIN", " -p 6 -m multiport --sports 80 -m tcp --tcp-flags FIN FIN\n");
-	assert_match(6, "INPUT - - - - - FIN", " -p 6 -m multiport --ports 0:65535 -m tcp --tcp-flags FIN FIN\n");
-	assert_match(4, "INPUT - - - - - !SYN,ECE,CWR/SYN,ECE",
-		     " -p 6 ! -f -m tcp ! --tcp-flags SYN SYN\n"
-		     " -p 6 ! -f -m tcp --tcp-flags SYN SYN -m ecn ! --ecn-tcp-ece\n"
-		     " -p 6 ! -f -m tcp --tcp-flags SYN SYN -m ecn --ecn-tcp-ece --ecn-tcp-cwr\n");
+	assert_match_odd(4, "INPUT tcp - - 80 1000-2000", " -p 6 ! -f -m tcp --sport 80 --dport 1000:2000\n",
+			 PORTS_ODD("6") " -m multiport --sports 80 -m multiport --dports 1000:2000\n");
+	assert_match_odd(4, "INPUT udp - - - 53,123", " -p 17 ! -f -m multiport --dports 53,123\n",
+			 PORTS_ODD("17") " -m multiport --dports 53,123\n");
+	assert_match_odd(6, "INPUT sctp - - 5", " -p 132 -m multiport --sports 5\n", "\n");
+	assert_match_odd(4, "INPUT udp - - 0-65535", " -p 17 ! -f -m udp --sport 0:65535\n",
+			 PORTS_ODD("17") " -m multiport --sports 0:65535\n");
+	assert_match_odd(4, "INPUT - - - 53", " -p 6 ! -f -m tcp --sport 53\n -p 17 ! -f -m udp --sport 53\n"
+			 " -p 132 ! -f -m multiport --sports 53\n -p 33 ! -f -m multiport --sports 53\n"
+			 " -p 136 ! -f -m multiport --sports 53\n",
+			 PORTS_ODD("6") " -m multiport --sports 53\n" PORTS_ODD("17") " -m multiport --sports 53\n"
+			 PORTS_ODD("132") " -m multiport --sports 53\n" PORTS_ODD("33") " -m multiport --sports 53\n"
+			 PORTS_ODD("136") " -m multiport --sports 53\n");
+	assert_match_odd(4, "INPUT tcp - - - !80", " -p 6 ! -f -m multiport --dports 0:79,81:65535\n",
+			 PORTS_ODD("6") " -m multiport --dports 0:79,81:65535\n");
+	assert_match_odd(4, "INPUT udp - - - 1,3,5,7,9,11,13,15,17,19,21,23,25,27,100-200",
+			 " -p 17 ! -f -m multiport --dports 1,3,5,7,9,11,13,15,17,19,21,23,25,27\n"
+			 " -p 17 ! -f -m udp --dport 100:200\n",
+			 PORTS_ODD("17") " -m multiport --dports 1,3,5,7,9,11,13,15,17,19,21,23,25,27\n"
+			 PORTS_ODD("17") " -m multiport --dports 100:200\n");
+}
+
+static void tcp_flags(void **state)
+{
+	(void)state;
+	assert_match_odd(4, "INPUT - - - - - SYN,ACK/SYN", " -p 6 ! -f -m tcp --tcp-flags SYN,ACK SYN\n",
+			 " -p 6 ! -f" FLAGS_ODD " --u32 0>>22&0x3C@10&0x12=0x2\n");
+	assert_match_odd(4, "INPUT - - - 80 - !RST/NONE", " -p 6 ! -f -m tcp --sport 80 ! --tcp-flags RST NONE\n",
+			 PORTS_ODD("6") " -m multiport --sports 80" FLAGS_ODD " ! --u32 0>>22&0x3C@10&0x4=0x0\n");
+	assert_match_odd(4, "INPUT tcp - - 80,90 - FIN",
+			 " -p 6 ! -f -m multiport --sports 80,90 -m tcp --tcp-flags FIN FIN\n",
+			 PORTS_ODD("6") " -m multiport --sports 80,90" FLAGS_ODD " --u32 0>>22&0x3C@10&0x1=0x1\n");
+	assert_match_odd(4, "INPUT - - - - - SYN,CWR/SYN",
+			 " -p 6 ! -f -m tcp --tcp-flags SYN SYN -m ecn ! --ecn-tcp-cwr\n",
+			 " -p 6 ! -f" FLAGS_ODD " --u32 0>>22&0x3C@10&0x82=0x2\n");
+	assert_match_odd(4, "INPUT - - - - - ECE", " -p 6 ! -f -m ecn --ecn-tcp-ece\n",
+			 " -p 6 ! -f" FLAGS_ODD " --u32 0>>22&0x3C@10&0x40=0x40\n");
+	assert_match_odd(6, "INPUT - - - - - ECE", " -p 6 -m multiport --ports 0:65535 -m ecn --ecn-tcp-ece\n", "\n");
+	assert_match_odd(6, "INPUT tcp - - 80 - FIN", " -p 6 -m multiport --sports 80 -m tcp --tcp-flags FIN FIN\n",
+			 "\n");
+	assert_match_odd(4, "INPUT - - - - - !SYN,ECE,CWR/SYN,ECE",
+			 " -p 6 ! -f -m tcp ! --tcp-flags SYN SYN\n"
+			 " -p 6 ! -f -m tcp --tcp-flags SYN SYN -m ecn ! --ecn-tcp-ece\n"
+			 " -p 6 ! -f -m tcp --tcp-flags SYN SYN -m ecn --ecn-tcp-ece --ecn-tcp-cwr\n",
+			 " -p 6 ! -f" FLAGS_ODD " ! --u32 0>>22&0x3C@10&0x2=0x2\n"
+			 " -p 6 ! -f" FLAGS_ODD " --u32 0>>22&0x3C@10&0x42=0x2\n"
+			 " -p 6 ! -f" FLAGS_ODD " --u32 0>>22&0x3C@10&0xc2=0xc2\n");
 }
 
 static void interfaces_stand_where_the_hook_has_them(void **state)
@@ -242,6 +282,9 @@ static void the_log_has_chains_of_its_own(void **state)
 #define FABRIC(chain, option, target) \
 	"-A " chain " -p 6 ! -f -m tcp " option " 9338 -m comment --comment weft " target "\n"
 #define BOTH_WAYS(chain, target) FABRIC(chain, "--sport", target) FABRIC(chain, "--dport", target)
+#define REGULAR(chain) "-A " chain " -m bpf --bytecode REGULAR -m comment --comment weft -g " chain "-REG\n"
+#define GATE(chain, match) "-A " chain "-REG -p 6 " match " -m comment --comment weft -g " chain "-ENDS\n"
+#define GATE_4(chain) GATE(chain, "! -f -m multiport --ports 9338")
 
 static void each_class_has_the_rules_of_those_that_include_it(void **state)
 {
@@ -254,26 +297,73 @@ static void each_class_has_the_rules_of_those_that_include_it(void **state)
 	fixture_add_endpoint(&fixture, "10.0.0.1", 9338);
 	fixture_add(&fixture, "INPUT udp");
 	plan = fixture_plan(&fixture, 4);
-	assert_string_equal(plan_lines(&plan, "WEFT-INPUT"), LOOPBACK_4("-j RETURN")
-			    BOTH_WAYS("WEFT-INPUT", "-j RETURN") "-A WEFT-INPUT -p 17" TO_QUEUE("h1-1"));
-	assert_int_equal(plan.chain_count, 2);
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT"), LOOPBACK_4("-j RETURN") REGULAR("WEFT-INPUT")
+			    "-A WEFT-INPUT -p 17" TO_QUEUE("h1-1"));
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-REG"), GATE_4("WEFT-INPUT")
+			    "-A WEFT-INPUT-REG -p 17" TO_QUEUE("h1-1"));
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-ENDS"), BOTH_WAYS("WEFT-INPUT-ENDS", "-j RETURN")
+			    "-A WEFT-INPUT-ENDS -p 17" TO_QUEUE("h1-1"));
+	assert_int_equal(plan.chain_count, 4);
 	rules_plan_clear(&plan);
 	fixture_add(&fixture, "INPUT tcp")->filter.include_fabric = true;
 	fixture_add(&fixture, "INPUT icmp")->filter.include_loopback = true;
 	plan = fixture_plan(&fixture, 4);
-	assert_string_equal(plan_lines(&plan, "WEFT-INPUT"), LOOPBACK_4("-g WEFT-INPUT-LO")
-			    BOTH_WAYS("WEFT-INPUT", "-g WEFT-INPUT-FAB") "-A WEFT-INPUT -p 17" TO_QUEUE("h1-1")
-			    "-A WEFT-INPUT -p 6" TO_QUEUE("h1-2") "-A WEFT-INPUT -p 1" TO_QUEUE("h1-3"));
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT"), LOOPBACK_4("-g WEFT-INPUT-LO") REGULAR("WEFT-INPUT")
+			    "-A WEFT-INPUT -p 17" TO_QUEUE("h1-1") "-A WEFT-INPUT -p 6" TO_QUEUE("h1-2")
+			    "-A WEFT-INPUT -p 1" TO_QUEUE("h1-3"));
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-ENDS"),
+			    BOTH_WAYS("WEFT-INPUT-ENDS", "-g WEFT-INPUT-FAB")
+			    "-A WEFT-INPUT-ENDS -p 17" TO_QUEUE("h1-1") "-A WEFT-INPUT-ENDS -p 6" TO_QUEUE("h1-2")
+			    "-A WEFT-INPUT-ENDS -p 1" TO_QUEUE("h1-3"));
 	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-FAB"), "-A WEFT-INPUT-FAB -p 6" TO_QUEUE("h1-2"));
-	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-LO"), BOTH_WAYS("WEFT-INPUT-LO", "-j RETURN")
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-LO"), REGULAR("WEFT-INPUT-LO")
 			    "-A WEFT-INPUT-LO -p 1" TO_QUEUE("h1-3"));
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-LO-REG"), GATE_4("WEFT-INPUT-LO")
+			    "-A WEFT-INPUT-LO-REG -p 1" TO_QUEUE("h1-3"));
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-LO-ENDS"), BOTH_WAYS("WEFT-INPUT-LO-ENDS", "-j RETURN")
+			    "-A WEFT-INPUT-LO-ENDS -p 1" TO_QUEUE("h1-3"));
 	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-BOTH"), "");
 	rules_plan_clear(&plan);
 	fixture.sketches[1].filter.include_loopback = true;
 	plan = fixture_plan(&fixture, 4);
-	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-LO"), BOTH_WAYS("WEFT-INPUT-LO", "-g WEFT-INPUT-BOTH")
-			    "-A WEFT-INPUT-LO -p 6" TO_QUEUE("h1-2") "-A WEFT-INPUT-LO -p 1" TO_QUEUE("h1-3"));
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-LO-ENDS"),
+			    BOTH_WAYS("WEFT-INPUT-LO-ENDS", "-g WEFT-INPUT-BOTH")
+			    "-A WEFT-INPUT-LO-ENDS -p 6" TO_QUEUE("h1-2")
+			    "-A WEFT-INPUT-LO-ENDS -p 1" TO_QUEUE("h1-3"));
 	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-BOTH"), "-A WEFT-INPUT-BOTH -p 6" TO_QUEUE("h1-2"));
+	rules_plan_clear(&plan);
+}
+
+static void the_gate_has_the_ports_of_all_endpoints(void **state)
+{
+	struct fixture fixture;
+	struct rules_plan plan;
+
+	(void)state;
+	fixture_init(&fixture);
+	fixture_add(&fixture, "INPUT")->filter.include_loopback = true;
+	fixture_add_endpoint(&fixture, "10.0.0.1", 9338);
+	fixture_add_endpoint(&fixture, "10.0.0.2", 9338);
+	fixture_add_endpoint(&fixture, "fd00::2", 5);
+	fixture_add_endpoint(&fixture, "any", 7);
+	plan = fixture_plan(&fixture, 4);
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-REG"),
+			    GATE("WEFT-INPUT", "! -f -m multiport --ports 7,9338")
+			    "-A WEFT-INPUT-REG" TO_QUEUE("h1-1"));
+	rules_plan_clear(&plan);
+	plan = fixture_plan(&fixture, 6);
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-REG"), GATE("WEFT-INPUT", "-m multiport --ports 5,7")
+			    "-A WEFT-INPUT-REG" TO_QUEUE("h1-1"));
+	rules_plan_clear(&plan);
+	for (uint16_t i = 0; fixture.wish.fabric.count < FIXTURE_ROOM; i++)
+		fixture_add_endpoint(&fixture, "10.0.0.3", (uint16_t)(1000 + i));
+	plan = fixture_plan(&fixture, 4);
+	assert_non_null(strstr(plan_lines(&plan, "WEFT-INPUT-REG"), "--ports 7,1000,1001,"));
+	rules_plan_clear(&plan);
+	fixture.endpoints[0].port = 9339;
+	fixture.endpoints[2].addr = (struct prefix){ 0 };
+	plan = fixture_plan(&fixture, 4);
+	assert_non_null(strstr(plan_lines(&plan, "WEFT-INPUT-REG"), " -m multiport --ports 5:9339 "));
 	rules_plan_clear(&plan);
 }
 
@@ -294,17 +384,23 @@ static void a_class_that_all_include_is_not_told_apart(void **state)
 	fixture.sketches[0].filter.include_fabric = fixture.sketches[1].filter.include_fabric = true;
 	fixture.sketches[0].filter.include_loopback = false;
 	plan = fixture_plan(&fixture, 6);
-	assert_string_equal(plan_lines(&plan, "WEFT-INPUT"), LOOPBACK_6("-g WEFT-INPUT-LO")
-			    "-A WEFT-INPUT -p 17" TO_QUEUE("h1-1") "-A WEFT-INPUT -p 6" TO_QUEUE("h1-2"));
-	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-LO"), "-A WEFT-INPUT-LO -p 6" TO_QUEUE("h1-2"));
-	assert_int_equal(plan.chain_count, 3);
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT"), LOOPBACK_6("-g WEFT-INPUT-LO") REGULAR("WEFT-INPUT")
+			    "-A WEFT-INPUT" TO_QUEUE("h1-1 h1-2"));
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-REG"), "-A WEFT-INPUT-REG -p 17" TO_QUEUE("h1-1")
+			    "-A WEFT-INPUT-REG -p 6" TO_QUEUE("h1-2"));
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-LO"), REGULAR("WEFT-INPUT-LO")
+			    "-A WEFT-INPUT-LO" TO_QUEUE("h1-2"));
+	assert_string_equal(plan_lines(&plan, "WEFT-INPUT-LO-REG"), "-A WEFT-INPUT-LO-REG -p 6" TO_QUEUE("h1-2"));
+	assert_int_equal(plan.chain_count, 5);
 	rules_plan_clear(&plan);
 }
 
 static void counters_have_rules_without_a_target(void **state)
 {
+	static const char rule[] = " -s 10.0.0.0/8 -p 17 -m comment --comment \"weft-counter c1\"\n";
 	struct fixture fixture;
 	struct rules_plan plan;
+	char lines[256];
 
 	(void)state;
 	fixture_init(&fixture);
@@ -313,13 +409,20 @@ static void counters_have_rules_without_a_target(void **state)
 	plan = fixture_plan(&fixture, 4);
 	assert_int_equal(plan.jumps[RULES_COUNT], HOOK_INPUT | HOOK_OUTPUT);
 	assert_int_equal(plan.jumps[RULES_QUEUE], 0);
-	assert_int_equal(plan.rule_count, 2 + 5);
-	assert_string_equal(plan_lines(&plan, "WEFT-COUNT-OUTPUT"),
-			    "-A WEFT-COUNT-OUTPUT -s 10.0.0.0/8 -p 17 -m comment --comment \"weft-counter c1\"\n");
+	assert_int_equal(plan.rule_count, 2 * (2 + 5) + 2 * 2);
+	snprintf(lines, sizeof(lines), "-A WEFT-COUNT-OUTPUT%s", rule);
+	assert_string_equal(plan_lines(&plan, "WEFT-COUNT-OUTPUT"), lines);
+	snprintf(lines, sizeof(lines), "-A WEFT-COUNT-OUTPUT-ODD%s", rule);
+	assert_string_equal(plan_lines(&plan, "WEFT-COUNT-OUTPUT-ODD"), lines);
+	assert_string_equal(plan_lines(&plan, "WEFT-COUNTERS-OUTPUT"),
+			    "-A WEFT-COUNTERS-OUTPUT -m bpf --bytecode REGULAR -m comment --comment weft -g "
+			    "WEFT-COUNT-OUTPUT\n"
+			    "-A WEFT-COUNTERS-OUTPUT -m comment --comment weft -g WEFT-COUNT-OUTPUT-ODD\n");
 	rules_plan_clear(&plan);
 	plan = fixture_plan(&fixture, 6);
 	assert_int_equal(plan.jumps[RULES_COUNT], HOOK_INPUT);
-	assert_int_equal(plan.rule_count, 5);
+	assert_string_equal(plan_lines(&plan, "WEFT-COUNT-INPUT-ODD"), "");
+	assert_int_equal(plan.rule_count, 5 + 1);
 	rules_plan_clear(&plan);
 }
 
@@ -329,13 +432,15 @@ int main(void)
 		cmocka_unit_test(an_empty_wish_is_an_empty_plan),
 		cmocka_unit_test(names_that_cannot_stand_in_a_rule_are_refused),
 		cmocka_unit_test(addresses_and_protocols),
-		cmocka_unit_test(ports_and_flags),
+		cmocka_unit_test(ports),
+		cmocka_unit_test(tcp_flags),
 		cmocka_unit_test(interfaces_stand_where_the_hook_has_them),
 		cmocka_unit_test(a_covered_rule_is_left_out_and_named_in_the_other),
 		cmocka_unit_test(a_comment_ends_at_255_bytes),
 		cmocka_unit_test(the_smallest_n_comes_first),
 		cmocka_unit_test(the_log_has_chains_of_its_own),
 		cmocka_unit_test(each_class_has_the_rules_of_those_that_include_it),
+		cmocka_unit_test(the_gate_has_the_ports_of_all_endpoints),
 		cmocka_unit_test(a_class_that_all_include_is_not_told_apart),
 		cmocka_unit_test(counters_have_rules_without_a_target),
 	};
