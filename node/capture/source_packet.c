@@ -332,14 +332,14 @@ static void packet_destroy(struct source *source)
 
 static const struct source_ops PACKET_OPS = {
 	.kind = "packet",
-	.latency_ms = 2 * PACKET_RETIRE_MS, /* a block that is begun right after one look is closed at the next but one */
+	.latency_ms = 2 * PACKET_RETIRE_MS, /* a block begun right after one look is closed at the next but one */
 	.is_live = true,
 	.rules = SOURCE_RULES_NONE,
 	.knows_hooks = true,
 	.knows_interfaces = true,
 	.hooks = HOOK_INPUT | HOOK_OUTPUT,
-	.why_not_hooks = "packet sees what the host forwards twice, coming and leaving, and cannot tell it from what "
-			 "the host drops in between; use nfqueue or nflog",
+	.why_not_hooks = "FORWARD is not seen: packet sees what the host forwards twice, coming and leaving, and "
+			 "cannot tell it from what the host drops in between; use nfqueue or nflog",
 	.descriptor = packet_descriptor,
 	.wait_ms = packet_wait_ms,
 	.receive = packet_receive,
