@@ -37,13 +37,19 @@ struct doctor_netfilter {
 	const char *modules;
 };
 
+/* Matches that rules ask for beside addresses and protocol, where a filter or the fabric's ports need them. */
+#define DOCTOR_MATCHES \
+	" -m comment --comment weft -m bpf --bytecode \"1,6 0 0 1\" -m u32 --u32 6&0xff=0" \
+	" -m statistic --mode random --probability 0.5"
+#define DOCTOR_MATCH_MODULES "xt_comment xt_bpf xt_u32 xt_statistic xt_multiport"
+
 static const struct doctor_netfilter NFQUEUE = {
 	.kind = "nfqueue",
 	.what = "queue",
 	.listed = "/proc/self/net/netfilter/nfnetlink_queue",
 	.rule_number = "-j NFQUEUE --queue-num",
 	.rule = "--queue-bypass",
-	.modules = "modprobe nfnetlink_queue; modprobe xt_NFQUEUE",
+	.modules = "modprobe -a nfnetlink_queue xt_NFQUEUE " DOCTOR_MATCH_MODULES,
 };
 
 static const struct doctor_netfilter NFLOG = {
@@ -52,7 +58,7 @@ static const struct doctor_netfilter NFLOG = {
 	.listed = "/proc/self/net/netfilter/nfnetlink_log",
 	.rule_number = "-j NFLOG --nflog-group",
 	.rule = "--nflog-size 128 --nflog-threshold 32",
-	.modules = "modprobe nfnetlink_log; modprobe xt_NFLOG",
+	.modules = "modprobe -a nfnetlink_log xt_NFLOG " DOCTOR_MATCH_MODULES,
 };
 
 static bool doctor_may(int capability)
@@ -104,8 +110,8 @@ static int doctor_try_rule(const char *restore, const struct doctor_netfilter *n
 
 	if (!run_find(restore, tool))
 		return error_set(err, ERROR_CAPTURE_FAILED, "%s: not installed", restore);
-	snprintf(input, sizeof input, "*mangle\n:%sDOCTOR - [0:0]\n-A %sDOCTOR %s %u %s\nCOMMIT\n", RULES_CHAIN_PREFIX,
-		 RULES_CHAIN_PREFIX, netfilter->rule_number, number, netfilter->rule);
+	snprintf(input, sizeof input, "*mangle\n:%sDOCTOR - [0:0]\n-A %sDOCTOR" DOCTOR_MATCHES " %s %u %s\nCOMMIT\n",
+		 RULES_CHAIN_PREFIX, RULES_CHAIN_PREFIX, netfilter->rule_number, number, netfilter->rule);
 	if (run_find("unshare", unshare) && run_program(really, input, DOCTOR_TRY_MS, &output, err) < 0)
 		return -1;
 	if (!output.err || strncmp(output.err, "unshare:", 8) == 0) {

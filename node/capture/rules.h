@@ -3,11 +3,11 @@
  * rules - the kernel's half of capture: Weft's own chains in the mangle table, of both families.
  *
  * The chains hold exactly the union of all filters, and more only of IPv6 packets whose transport header cannot be
- * read (rules_union.c); no packet is dropped by them, however it is made. The jumps to them are the last rules of INPUT,
- * OUTPUT and FORWARD, so that a host's own mangle rules are evaluated before the queue's ACCEPT ends the chain. Each
- * change is one iptables-restore --noflush (and one ip6tables-restore): atomic. Programs are run without a shell, every
- * text is printed from a value. What a filter says of one family only goes to that family's tables. Packets of the
- * fabric and of loopback are left out in the kernel but for the sketches that include them. rules_plan.h has the chains.
+ * read (rules_union.c). They drop no packet, however it is made. The jumps to them are the last rules of INPUT, OUTPUT
+ * and FORWARD, so that a host's own mangle rules are evaluated before the queue's ACCEPT ends the chain. Each change is
+ * one iptables-restore --noflush (and one ip6tables-restore): atomic. Programs are run without a shell, every text is
+ * printed from a value. What a filter says of one family only goes to that family's tables. Packets of the fabric and
+ * of loopback are left out in the kernel but for the sketches that include them. rules_plan.h has the chains.
  */
 #ifndef CAPTURE_RULES_H
 #define CAPTURE_RULES_H

@@ -4,7 +4,8 @@
  *
  * A hook's packets fall into four classes: plain, loopback, the fabric's own, both. Each class has a chain with the
  * rules of just those sketches that include it, reached by goto from the head of the hook's chain, so the union is
- * never wider nor narrower, but for odd IPv6 packets. A class that nobody includes returns; one that everybody includes is not told apart.
+ * never narrower, nor wider but for odd IPv6 packets. A class that nobody includes returns; one that everybody
+ * includes is not told apart.
  * A chain whose rules might drop an odd packet (rules_regular.h) hands the regular ones on to a chain of the same name
  * with -REG, and has rules for the odd ones itself. Those are as wide as the filters in IPv4; in IPv6 they ask nothing
  * behind the addresses, and the daemon decides: such packets are rare. The fabric's own are always regular here.

@@ -54,7 +54,7 @@ struct source_ops {
 	bool is_live;		   /* runs from the start; others wait for "start source" */
 	bool knows_hooks;	   /* its packets belong to a hook; others match a sketch of any hook */
 	bool knows_interfaces;	   /* in_index and out_index are set where there is one */
-	int latency_ms;		   /* a packet may be given so much later than it passed; 0: as soon as it is asked for */
+	int latency_ms;		   /* a packet may be given so much later than it passed; 0: at once */
 	uint8_t hooks;		   /* mask of enum packet_hook: those that it can see */
 	const char *why_not_hooks; /* of those it cannot see, why; NULL when it sees all */
 

@@ -98,9 +98,9 @@ char *filter_proto_print(int16_t proto, char buf[PROTO_TEXT_MAX]);
 
 /*
  * Whether the filter counts this packet; as the kernel's rule for the same filter would decide, so that what the rule
- * hands over is what is counted. (Where the kernel's own halves differ, IPv6's AH: stepped over as by the legacy
- * tables, while the nft ones take it for the protocol.) fabric may be NULL: then only a packet that is marked
- * PACKET_FABRIC is the fabric's own.
+ * hands over is what is counted; where the rule cannot tell (IPv6 with AH, or with headers that are cut short), it
+ * hands over more and this decides. fabric may be NULL: then only a packet that is marked PACKET_FABRIC is the
+ * fabric's own.
  */
 bool filter_match(const struct filter *filter, const struct packet *packet, const struct filter_fabric *fabric);
 
