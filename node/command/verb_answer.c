@@ -42,8 +42,8 @@ static void query_say(const struct command *command, const struct partial *merge
 	}
 	if (window && strcmp(window, "all") == 0 && json_object_get(merged->document, "wire_packets"))
 		json_object_set_new(reply->quality, "wire",
-				    json_pack("{s:O, s:O, s:b, s:s}", "packets",
-					      json_object_get(merged->document, "wire_packets"), "bytes",
+				    json_pack("{s:O, s:O, s:b, s:s}", "wire_packets",
+					      json_object_get(merged->document, "wire_packets"), "wire_bytes",
 					      json_object_get(merged->document, "wire_bytes"), "estimated", 1,
 					      "mss_from", "mtu"));
 }

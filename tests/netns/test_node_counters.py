@@ -121,7 +121,7 @@ def test_the_wire_figures_count_segments(pair):
     full = sketch(root, interface="INPUT", proto="udp")
     pair.a.python(UDP_SENDER, pair.b.v4, 5001, 30)
     reply = leaf.ask("query heavy hitters", sketch_id=full, scope="local", **HITTERS)
-    assert reply["quality"]["wire"] == {"packets": 30, "bytes": 30 * UDP_BYTES[4], "estimated": True,
+    assert reply["quality"]["wire"] == {"wire_packets": 30, "wire_bytes": 30 * UDP_BYTES[4], "estimated": True,
                                         "mss_from": "mtu"}
 
 
