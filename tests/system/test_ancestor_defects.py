@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from fabric import fastest, send, wait_until
+from fabric import answer_within, send, wait_until
 from packets import count, write_pcap
 
 SHAPE = {"h2": ["h3", "h4"], "h3": [], "h4": []}
@@ -160,8 +160,7 @@ def test_13_children_are_asked_at_once_and_a_dead_one_is_named_and_holds_up_nobo
     root = fabric.tree(shape)
     for name in ("h3", "h4", "h5"):
         fabric[name].pause()
-    took_s, reply = fastest(lambda: root.ask("ping", timeout_ms=500))
-    assert took_s < 0.55
+    reply = answer_within(lambda: root.ask("ping", timeout_ms=2000), 2)
     assert reply["status"] == 206 and reply["data"]["answered"] == ["h2", "h6"]
     assert sorted((entry["node"], entry["why"]) for entry in reply["nodes"]["missing"]) == [
         ("h3", "timeout"), ("h4", "timeout"), ("h5", "timeout")]
