@@ -28,6 +28,26 @@ bool query_say_counted(const struct command *command, struct reply *reply)
 	return json_integer_value(json_object_get(counted, "sample")) > 1;
 }
 
+const char *query_capture_name(size_t index)
+{
+	static const char *const names[] = {"seen",	"matched",	 "counted",	 "unseen",	"gaps",
+					    "overruns", "queue_dropped", "user_dropped", "ring_dropped"};
+
+	return index < sizeof names / sizeof *names ? names[index] : NULL;
+}
+
+/* What the sketch's sources have seen and lost on all answering nodes, and where. */
+static json_t *query_capture(const struct partial *merged)
+{
+	json_t *capture = json_object();
+
+	for (size_t i = 0; query_capture_name(i); i++)
+		json_object_set_new(
+			capture, query_capture_name(i),
+			json_integer(json_integer_value(json_object_get(merged->document, query_capture_name(i)))));
+	return capture;
+}
+
 /* What every measurement's answer says of itself beside the sketch's own quality. */
 static void query_say(const struct command *command, const struct partial *merged, struct reply *reply)
 {
@@ -35,6 +55,7 @@ static void query_say(const struct command *command, const struct partial *merge
 	bool is_sampled = query_say_counted(command, reply);
 	const char *window = json_string_value(json_object_get(reply->window, "kind"));
 
+	json_object_set_new(reply->quality, "capture", query_capture(merged));
 	if (is_sampled) {
 		json_object_set_new(reply->quality, "exact", json_false());
 		json_object_set_new(reply->quality, "error_bound", json_null()); /* none is certain */

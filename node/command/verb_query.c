@@ -94,6 +94,17 @@ static int query_set_window_epoch(struct context *context, struct command *comma
 			   err);
 }
 
+/* Every number that a partial of a question may carry, at 0. */
+static json_t *query_document(void)
+{
+	json_t *document = json_pack("{s:i, s:i, s:b, s:i, s:i}", "value", 0, "error", 0, "exact", 1, "wire_packets", 0,
+				     "wire_bytes", 0);
+
+	for (size_t i = 0; query_capture_name(i); i++)
+		json_object_set_new(document, query_capture_name(i), json_integer(0));
+	return document;
+}
+
 void query_begin(struct context *context, const struct command *command, struct partial *merged)
 {
 	struct store_sketch *sketch;
@@ -102,12 +113,25 @@ void query_begin(struct context *context, const struct command *command, struct 
 	if (!counter)
 		return;
 	merged->state = sketch_create_merged(&counter->params, EPOCH_SCALE, NULL);
-	merged->document = json_pack("{s:i, s:i}", "wire_packets", 0, "wire_bytes", 0);
+	merged->document = query_document();
+}
+
+static void query_add(json_t *document, const char *name, uint64_t number)
+{
+	json_int_t before = json_integer_value(json_object_get(document, name));
+
+	json_object_set_new(document, name, json_integer(before + (json_int_t)number));
 }
 
 /* Loss belongs to a source and its packets to all sketches that it feeds: for one of them it is an upper bound. */
 static void query_add_figures(const struct context *context, const struct store_sketch *sketch, struct partial *own)
 {
+	struct task_figures counted = store_figures(sketch);
+
+	if (!own->document)
+		own->document = json_object();
+	for (size_t hook = 0; hook < TASK_HOOKS; hook++)
+		query_add(own->document, "counted", counted.matched[hook]);
 	for (size_t i = 0; i < station_count(context->station); i++) {
 		const struct feed *feed = station_feed(context->station, i);
 		const struct source_figures *source = &feed->figures.source;
@@ -116,6 +140,14 @@ static void query_add_figures(const struct context *context, const struct store_
 			continue;
 		own->packets_seen += source->packets;
 		own->packets_lost += source->gaps + source->ring_dropped + context_unseen(context, feed);
+		query_add(own->document, "seen", source->packets);
+		query_add(own->document, "matched", source->packets + source->gaps + context_unseen(context, feed));
+		query_add(own->document, "unseen", context_unseen(context, feed));
+		query_add(own->document, "gaps", source->gaps);
+		query_add(own->document, "overruns", source->overruns);
+		query_add(own->document, "queue_dropped", source->queue_dropped);
+		query_add(own->document, "user_dropped", source->user_dropped);
+		query_add(own->document, "ring_dropped", source->ring_dropped);
 	}
 }
 
@@ -235,8 +267,7 @@ void query_key_begin(struct context *context, const struct command *command, str
 	if (query_key_kind(command, &kind, &text, NULL) < 0)
 		return;
 	if (kind == QUERY_KEY)
-		merged->document = json_pack("{s:i, s:i, s:b, s:i, s:i}", "value", 0, "error", 0, "exact", 1,
-					     "wire_packets", 0, "wire_bytes", 0);
+		merged->document = query_document();
 	else
 		query_begin(context, command, merged);
 }

@@ -28,6 +28,9 @@ void query_note_since(const struct context *context, const struct command *comma
 /* Where a filter counts, and whether it samples, for query_say_counted: {"at": [...], "sample": n}. New reference. */
 json_t *query_counted(const struct filter *filter);
 
+/* The names of the capture figures of an answer, in their order; NULL behind the last. Static text. */
+const char *query_capture_name(size_t index);
+
 /* Puts the window, and where was counted, into the reply; whether the counts are of a sample. */
 bool query_say_counted(const struct command *command, struct reply *reply);
 

@@ -162,3 +162,14 @@ def test_the_filter_is_shown_as_it_was_given(node):
     node.ask_ok("config sketch", interface=["INPUT", "FORWARD"], dport=[80, "443", "8000-8100"], proto=6)
     sketch = node.ask_ok("list sketches")["sketches"][0]
     assert sketch["dport"] == "80,443,8000-8100" and sketch["proto"] == "tcp"
+
+
+def test_an_answer_says_what_was_seen_counted_and_lost(fabric, node, files):
+    (_, first), _ = files.values()
+    everything = configure(node)
+    some = configure(node, dport=54)
+    fabric.run_sources(node)
+    for sketch_id, counted in ((everything, len(first)), (some, 0)):
+        capture = count_all(node, sketch_id)["quality"]["capture"]
+        assert capture == {"seen": len(first), "matched": len(first), "counted": counted, "unseen": 0, "gaps": 0,
+                           "overruns": 0, "queue_dropped": 0, "user_dropped": 0, "ring_dropped": 0}
