@@ -41,10 +41,6 @@ struct filter_fabric {
 	size_t count;
 };
 
-/* filter_read of four fields. */
-int filter_parse(struct filter *filter, const char *interface, const char *proto, const char *src, const char *dst,
-		 struct error *err);
-
 /* A filter's fields as commands and files name them, in the order that they are printed in. */
 enum filter_field {
 	FILTER_INTERFACE,

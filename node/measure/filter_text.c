@@ -247,16 +247,6 @@ int filter_read(struct filter *filter, const char *const texts[FILTER_FIELDS], s
 	return 0;
 }
 
-int filter_parse(struct filter *filter, const char *interface, const char *proto, const char *src, const char *dst,
-		 struct error *err)
-{
-	const char *const texts[FILTER_FIELDS] = {
-		[FILTER_INTERFACE] = interface, [FILTER_PROTO] = proto, [FILTER_SRC] = src, [FILTER_DST] = dst
-	};
-
-	return filter_read(filter, texts, err);
-}
-
 const char *filter_hook_name(uint8_t hook)
 {
 	for (size_t i = 0; i < COUNT(HOOKS); i++)

@@ -141,13 +141,13 @@ static int filters_set(struct probe *probe, char *words, struct error *err)
 	size_t count = 0;
 
 	for (char *word; (word = strsep(&words, " \n")) && count < PROBE_FILTERS;) {
-		char *fields[4] = { 0 };
+		const char *fields[FILTER_FIELDS] = { 0 }; /* the first four: interface, proto, src, dst */
 
 		if (!*word)
 			continue;
 		for (size_t i = 0; i < 4 && word; i++)
 			fields[i] = strsep(&word, ",");
-		if (filter_parse(&probe->filters[count], fields[0], fields[1], fields[2], fields[3], err) < 0)
+		if (filter_read(&probe->filters[count], fields, err) < 0)
 			return -1;
 		count++;
 	}
