@@ -199,6 +199,17 @@ class Probe:
     def count(self):
         return self.order("count")
 
+    def settled(self):
+        """One reading in which all that the rules counted has been received, and nothing else yet."""
+        readings = []
+
+        def is_settled():
+            readings[:] = [self.count()]
+            return readings[0]["received"] == readings[0]["rules"]
+
+        until(is_settled, "all that was queued")
+        return readings[0]
+
     def end(self):
         """Ends it as its user would; its last count."""
         self.process.stdin.write(b"quit\n")

@@ -139,7 +139,7 @@ class Road:
         before = self.counted()
         self.send(rows or self.packets.rows())
         if probe:
-            until(lambda: probe.count()["received"] == probe.count()["rules"], "all that was queued")
+            probe.settled()
         return [b - a for a, b in zip(before, self.counted())]
 
     def dropped(self, probe):
@@ -196,9 +196,9 @@ def filters_found(road, *several):
     found = []
 
     def is_quiet():
-        before = probe.count()
+        before = probe.settled()
         road.passed(probe)
-        after = probe.count()
+        after = probe.settled()
         found[:] = [b - a for a, b in zip(before["filters"], after["filters"])]
         return before["counters"] == after["counters"]
 

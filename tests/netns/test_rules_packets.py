@@ -219,10 +219,9 @@ def quietly(probe, way, hook):
     readings = []
 
     def is_quiet():
-        before = probe.count()
+        before = probe.settled()
         way.send()
-        until(lambda: probe.count()["received"] == probe.count()["rules"], "all that was queued")
-        readings[:] = [before, probe.count()]
+        readings[:] = [before, probe.settled()]
         return all(before["counters"][one] == readings[1]["counters"][one] for one in noise)
 
     until(is_quiet, f"a quiet moment on {hook}")
@@ -337,7 +336,7 @@ def test_a_packet_is_drawn_at_the_smallest_n_of_the_sketches_that_match(net):
     for port, every in ((5000, 10), (5001, 4), (5002, 1)):
         before = probe.count()
         net.send_udp(net.a, "10.9.1.1", 20000, port=port, size=20)
-        until(lambda: probe.count()["received"] == probe.count()["rules"], "all that was queued")
+        probe.settled()
         after = probe.count()
         gained, share = after["rules"] - before["rules"], 1 / every
         assert abs(gained - 20000 * share) <= 6 * (20000 * share * (1 - share)) ** 0.5 + 20, (port, gained)
