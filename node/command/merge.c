@@ -3,7 +3,7 @@
 #include "merge.h"
 
 #include "measure/epoch.h"
-#include "measure/sketch.h"
+#include "sketch/sketch.h"
 
 /* Both at least 0; the sum stays at the largest number. */
 static json_int_t merge_add_counts(json_int_t a, json_int_t b)

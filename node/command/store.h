@@ -13,7 +13,7 @@
 #include "capture/station.h"
 #include "measure/epoch.h"
 #include "measure/filter.h"
-#include "measure/sketch.h"
+#include "sketch/sketch.h"
 #include "weft/error.h"
 #include "weft/limits.h"
 

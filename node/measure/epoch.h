@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "sketch.h"
+#include "sketch/sketch.h"
 
 #define EPOCH_MS 1000
 /* A real-time question asks for the last epoch that has ended this long ago, so that hosts whose clocks are up to half

@@ -12,7 +12,7 @@
 
 #include "filter.h"
 #include "packet.h"
-#include "sketch.h"
+#include "sketch/sketch.h"
 #include "weft/limits.h"
 
 #define TASK_BATCH 64

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "measure/sketch.h"
+#include "sketch/sketch.h"
 
 #define MEMORY_AT 10	/* where the encoding says its memory, little-endian */
 

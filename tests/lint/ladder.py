@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """ladder - checks who may include whom, from the #include lines of the C sources.
 
-The ladder: include < proto < measure < capture < tree < probe, detect < command < node (the files in node/
-itself). A room includes itself and rooms below it; tree never includes measure or capture; the controller
+The ladder: include < proto < sketch < measure < capture < tree < probe, detect < command < node (the files in node/
+itself). A room includes itself and rooms below it; tree never includes sketch, measure or capture; the controller
 includes weft/ and itself only. A library has one door: its headers stand in the files named in DOORS.
 Prints each violation as "file:line: what: rule" and exits 1 when there is one. The tests run it over the
 project; an argument names another tree.
@@ -16,12 +16,13 @@ import sys
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
-NODE_ROOMS = ("measure", "capture", "tree", "probe", "detect", "command")
-BELOW_CAPTURE = {"include", "proto", "measure"}
+NODE_ROOMS = ("sketch", "measure", "capture", "tree", "probe", "detect", "command")
+BELOW_CAPTURE = {"include", "proto", "sketch", "measure"}
 MAY_INCLUDE = {
     "include": set(),
     "proto": {"include"},
-    "measure": {"include", "proto"},
+    "sketch": {"include", "proto"},
+    "measure": {"include", "proto", "sketch"},
     "capture": BELOW_CAPTURE,
     "tree": {"include", "proto"},
     "probe": BELOW_CAPTURE | {"capture", "tree"},

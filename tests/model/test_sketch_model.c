@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "measure/sketch.h"
+#include "sketch/sketch.h"
 #include "weft/limits.h"
 
 #define KEYS 6000

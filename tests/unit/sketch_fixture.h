@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "measure/sketch.h"
+#include "sketch/sketch.h"
 #include "weft/limits.h"
 
 static const struct sketch_params PARAMS = {

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "measure/sketch.h"
-#include "measure/sketch_table.h"
+#include "sketch/sketch.h"
+#include "sketch/sketch_table.h"
 
 #define KEYS 256
 

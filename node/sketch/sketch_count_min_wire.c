@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "measure/sketch_count_min.h"
+#include "sketch/sketch_count_min.h"
 
 #define KEY_BYTES_MIN 4		/* length, one byte of key, packets, bytes */
 

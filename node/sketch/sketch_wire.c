@@ -6,7 +6,7 @@
  * written it: equal sketches have equal bytes, and no two byte strings decode to one sketch. Failure is
  * the sticky flag of the reader or writer. Used by sketch.c for the header and by each algorithm for its state.
  */
-#include "measure/sketch_wire.h"
+#include "sketch/sketch_wire.h"
 
 #include <stdlib.h>
 #include <string.h>

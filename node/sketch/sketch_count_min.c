@@ -22,7 +22,7 @@
  *
  * Failure: a merge fails before it has changed anything. Used through sketch.c only.
  */
-#include "measure/sketch_count_min.h"
+#include "sketch/sketch_count_min.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -7,12 +7,12 @@
  * in use: without a second array, and linear whatever the counts are, so that a peer that chooses the
  * counts cannot make it slow. Used by sketch_count_min.c and its wire half.
  */
-#include "measure/sketch_table.h"
+#include "sketch/sketch_table.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "measure/sketch.h"
+#include "sketch/sketch.h"
 
 _Static_assert(sizeof(struct kept) == 64, "an entry is one cache line");
 

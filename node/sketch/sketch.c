@@ -6,12 +6,12 @@
  * parameters before a merge, header and last byte of an encoded sketch. A failure leaves the arguments as
  * they were. Used by tasks and epochs on the capture thread and by whoever merges partials.
  */
-#include "measure/sketch.h"
+#include "sketch/sketch.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "measure/sketch_ops.h"
+#include "sketch/sketch_ops.h"
 #include "weft/limits.h"
 
 /* The first is the default. */
