@@ -8,9 +8,12 @@
 #include "ctl_args.h"
 
 #include <arpa/inet.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include "ctl_number.h"
+#include "local_time.h"
 
 /* The words on their way; at is the next one. */
 struct ctl_line {
@@ -27,17 +30,23 @@ static int args_set(struct ctl_args *args, const char *field, json_t *value, str
 	return 0;
 }
 
-static int args_number(const struct ctl_option *option, const char *text, double *number, struct error *err)
+/* As the node reads it: a local time in UTC, everything else as it is. */
+static int args_set_time(struct ctl_args *args, const char *field, const char *text, struct error *err)
 {
-	char *end;
+	char utc[LOCAL_TIME_MAX];
 
-	*number = strtod(text, &end);
-	if (!*text || *end || !isfinite(*number) || *number < option->min || *number > option->max ||
-	    (option->kind == CTL_INTEGER && *number != floor(*number)))
-		return error_set(err, ERROR_BAD_REQUEST, "%s: \"%.60s\" is not %s from %.10g to %.10g", option->name,
-				 text, option->kind == CTL_INTEGER ? "a whole number" : "a number", option->min,
-				 option->max);
-	return 0;
+	return args_set(args, field, json_string(local_time_read(text, time(NULL), utc) ? utc : text), err);
+}
+
+static int args_set_words(struct ctl_args *args, const char *field, const char *text, struct error *err)
+{
+	char words[CTL_WORDS_MAX];
+
+	if (snprintf(words, sizeof words, "%s", text) >= (int)sizeof words)
+		return error_set(err, ERROR_BAD_REQUEST, "%s: \"%.40s...\" is too long", field, text);
+	for (char *at = words; *at; at++)
+		*at = *at == '-' ? ' ' : *at;
+	return args_set(args, field, json_string(words), err);
 }
 
 static int args_set_id(struct ctl_args *args, const struct ctl_option *option, const char *text, struct error *err)
@@ -93,16 +102,13 @@ static int args_set_message(struct ctl_args *args, const char *text, struct erro
 
 static int args_set_value(struct ctl_args *args, const struct ctl_option *option, const char *text, struct error *err)
 {
-	double number;
+	json_t *number;
 
+	if (ctl_number_is(option->kind)) {
+		number = ctl_number_json(option, text, err);
+		return number ? args_set(args, option->field, number, err) : -1;
+	}
 	switch (option->kind) {
-	case CTL_NUMBER:
-	case CTL_INTEGER:
-		if (args_number(option, text, &number, err) < 0)
-			return -1;
-		return args_set(args, option->field,
-				option->kind == CTL_INTEGER ? json_integer((json_int_t)number) : json_real(number),
-				err);
 	case CTL_FLAG:
 		return args_set(args, option->field, json_true(), err);
 	case CTL_ID:
@@ -111,6 +117,10 @@ static int args_set_value(struct ctl_args *args, const struct ctl_option *option
 		return args_add(args, option->field, text, err);
 	case CTL_LEAF:
 		return args_set_leaf(args, text, err);
+	case CTL_TIME:
+		return args_set_time(args, option->field, text, err);
+	case CTL_WORDS:
+		return args_set_words(args, option->field, text, err);
 	case CTL_MESSAGE:
 		return args_set_message(args, text, err);
 	default:
@@ -127,7 +137,7 @@ static int args_set_global(struct ctl_args *args, const struct ctl_option *optio
 	if (strcmp(option->name, "--root") == 0) {
 		args->root = text;
 	} else if (strcmp(option->name, "--timeout") == 0) {
-		if (args_number(option, text, &number, err) < 0)
+		if (ctl_number_read(option, text, &number, err) < 0)
 			return -1;
 		args->timeout_ms = (int)number;
 	} else if (strcmp(option->name, "--json") == 0) {
@@ -175,7 +185,7 @@ static bool args_begins(const struct ctl_verb *verb, const char *words)
 
 static int args_refuse_words(const char *words, const char *word, struct error *err)
 {
-	char known[ERROR_TEXT_MAX / 2] = "";
+	char known[ERROR_TEXT_MAX - 96] = "";
 	size_t used = 0;
 
 	for (const struct ctl_verb *verb = ctl_verbs; verb->words; verb++) {

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "ctl_number.h"
+
 #define HELP_COLUMN 24
 
 static void help_print_options(FILE *out, const char *title, const struct ctl_option *options)
@@ -16,8 +18,8 @@ static void help_print_options(FILE *out, const char *title, const struct ctl_op
 				   options->value ? options->value : "");
 
 		fprintf(out, "%*s%s", used < HELP_COLUMN ? HELP_COLUMN + 2 - used : 2, "", options->help);
-		if (options->kind == CTL_NUMBER || options->kind == CTL_INTEGER)
-			fprintf(out, " (%.10g to %.10g)", options->min, options->max);
+		if (ctl_number_is(options->kind))
+			fprintf(out, " (%.12g to %.12g)", options->min, options->max);
 		fputc('\n', out);
 	}
 }

@@ -17,6 +17,11 @@ enum ctl_kind {
 	CTL_TEXT,
 	CTL_NUMBER,	/* from min to max */
 	CTL_INTEGER,	/* from min to max */
+	CTL_SHARE,	/* from min to max, also as "0.1%" */
+	CTL_BYTES,	/* from min to max, also as "256KiB" */
+	CTL_SECONDS,	/* from min to max, also as "5m" */
+	CTL_TIME,	/* the host's local time, or any that the node reads */
+	CTL_WORDS,	/* a text whose hyphens mean blanks: real-time */
 	CTL_FLAG,	/* takes no value */
 	CTL_ID,		/* of a sketch or rule counter: a bare number goes as a number */
 	CTL_LIST,	/* a text; given more than once, a list of texts */

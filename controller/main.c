@@ -47,6 +47,8 @@ static int main_show(const struct ctl_args *args, const json_t *reply, struct er
 	if (verdict == SESSION_EXIT_ERROR)
 		main_fail(err);
 	output_missing(&output, reply);
+	if (print && print != output_json)
+		output_since(&output, reply);
 	return (int)verdict;
 }
 

@@ -7,15 +7,11 @@
  */
 #include "output.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "output_parts.h"
-
-static void fabric_name_counter(FILE *cell, const json_t *counter)
-{
-	fprintf(cell, "%s by %s", output_text(counter, "counter_key_type"), output_text(counter, "increment"));
-}
 
 static void fabric_put_value(FILE *cell, const json_t *value)
 {
@@ -34,6 +30,45 @@ static void fabric_put_values(FILE *cell, const json_t *value)
 		fputs(i ? "," : "", cell);
 		fabric_put_value(cell, json_array_get(value, i));
 	}
+}
+
+/* ", keep 300": a member that differs from the usual, or the first of several in their bracket. */
+static void fabric_put_option(FILE *cell, const json_t *counter, const char *name, const char *label, size_t *used)
+{
+	const json_t *value = json_object_get(counter, name);
+
+	if (!value || json_is_null(value) || json_is_false(value))
+		return;
+	fprintf(cell, "%s%s", (*used)++ ? ", " : " (", label);
+	if (!json_is_true(value))
+		fabric_put_value(cell, value);
+}
+
+/* "src by byte", "src by distinct dst", "dport by packet (count-min, rows 3, keep 300)". */
+static void fabric_name_counter(FILE *cell, const json_t *counter)
+{
+	static const char *const options[][2] = {
+		{"rows", "rows "},
+		{"conservative", "conservative"},
+		{"keep", "keep "},
+		{"keep_minutes", "keep minutes "},
+		{"keep_hours", "keep hours "},
+		{"keep_memory", "keep memory "},
+	};
+	const char *algorithm = json_string_value(json_object_get(counter, "algorithm"));
+	const char *units = json_string_value(json_object_get(counter, "units"));
+	bool is_distinct = json_is_string(json_object_get(counter, "distinct"));
+	size_t used = 0;
+
+	fprintf(cell, "%s by %s%s", output_text(counter, "counter_key_type"), is_distinct ? "distinct " : "",
+		output_text(counter, is_distinct ? "distinct" : "increment"));
+	if (!is_distinct && algorithm && strcmp(algorithm, "line") != 0)
+		fabric_put_option(cell, counter, "algorithm", "", &used);
+	if (units && strcmp(units, "both") != 0)
+		fabric_put_option(cell, counter, "units", "only ", &used);
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		fabric_put_option(cell, counter, options[i][0], options[i][1], &used);
+	fputs(used ? ")" : "", cell);
 }
 
 /* Appends what a filter says beyond interface, proto, src and dst. */

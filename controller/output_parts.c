@@ -6,8 +6,11 @@
  */
 #include "output_parts.h"
 
+#include <math.h>
 #include <stdlib.h>
-#include <string.h>
+
+#define OUTPUT_BAR_MIN 5
+#define OUTPUT_BAR_MAX 60
 
 void output_put_text(FILE *out, const json_t *text, const char *fallback)
 {
@@ -33,6 +36,39 @@ void output_add_value(struct table *table, const json_t *value)
 		table_add(table, "%.12g", json_real_value(value));
 	else
 		table_add(table, "%s", json_is_string(value) ? json_string_value(value) : "-");
+}
+
+void output_add_figure(struct table *table, const json_t *number, const char *unit)
+{
+	double value = json_number_value(number);
+
+	if (json_is_integer(number))
+		table_add(table, "%" JSON_INTEGER_FORMAT "%s", json_integer_value(number), unit);
+	else if (json_is_real(number))
+		table_add(table, fabs(value) >= 1000 ? "%.0f%s" : "%.4g%s", value, unit);
+	else
+		table_add(table, "-");
+}
+
+void output_add_metric(struct table *table, double number)
+{
+	static const char *const prefixes[] = {"", "k", "M", "G", "T", "P"};
+	size_t i = 0;
+
+	/* What four digits would round up to 1000 has the next prefix. */
+	for (; fabs(number) >= 999.95 && i + 1 < sizeof prefixes / sizeof *prefixes; i++)
+		number /= 1000;
+	table_add(table, "%.4g%s", number, prefixes[i]);
+}
+
+void output_put_size(FILE *out, double bytes)
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB"};
+	size_t i = 0;
+
+	for (; bytes >= 1024 && i + 1 < sizeof units / sizeof *units; i++)
+		bytes /= 1024;
+	fprintf(out, "%.4g %s", bytes, units[i]);
 }
 
 void output_add_head(struct table *table, const char *const *heads)
@@ -71,84 +107,40 @@ const char *output_text(const json_t *object, const char *name)
 	return text ? text : "?";
 }
 
+static int output_bar_room(int columns)
+{
+	if (columns < OUTPUT_BAR_MIN)
+		return OUTPUT_BAR_MIN;
+	return columns < OUTPUT_BAR_MAX ? columns : OUTPUT_BAR_MAX;
+}
+
+void output_print_bars(const struct output *output, const char *align, output_fill_fn *fill, const void *what)
+{
+	struct table table;
+	int room;
+
+	/* The first filling has no bars and shows what room is left for them. */
+	table_init(&table, align);
+	fill(&table, what, 0);
+	room = output_bar_room(output->width - table_width(&table));
+	table_clear(&table);
+	table_init(&table, align);
+	fill(&table, what, room);
+	table_print(&table, output->out);
+	table_clear(&table);
+}
+
+void output_add_bar(struct table *table, double part, int room)
+{
+	static const char bars[OUTPUT_BAR_MAX + 1] = "############################################################";
+
+	table_add(table, "%.*s", part > 0 && part <= 1 ? (int)ceil(part * room) : 0, bars);
+}
+
 int output_finish(struct table *table, const struct output *output, const json_t *reply)
 {
 	table_print(table, output->out);
 	table_clear(table);
 	output_put_footer(output->out, reply);
 	return 0;
-}
-
-static void output_put_quality(FILE *out, const json_t *reply)
-{
-	const json_t *quality = json_object_get(reply, "quality");
-	const json_t *bound = json_object_get(quality, "error_bound");
-	double confidence = json_number_value(json_object_get(quality, "confidence"));
-	json_int_t lost = json_integer_value(json_object_get(quality, "packets_lost"));
-	const json_t *sample = json_object_get(quality, "sample");
-	const char *side = json_string_value(json_object_get(quality, "bound"));
-
-	if (json_is_true(json_object_get(quality, "exact"))) {
-		fputs(", exact", out);
-	} else if (json_integer_value(sample) > 1) {
-		/* Chance outweighs what the sketch itself may be off. */
-		fprintf(out, ", sampled 1 of %lld (standard error of c packets: sqrt(%lld c))",
-			(long long)json_integer_value(sample), (long long)json_integer_value(sample) - 1);
-	} else if (json_is_number(bound)) {
-		fputs(", at most ", out);
-		output_put_number(out, bound);
-		fputs(" off", out);
-		if (confidence > 0)
-			fprintf(out, " (%g%% confidence)", confidence * 100);
-	} else if (side && strcmp(side, "lower") == 0) {
-		fputs(", at least so many", out);
-	}
-	if (lost > 0)
-		fprintf(out, ", up to %" JSON_INTEGER_FORMAT " packets lost", lost);
-}
-
-/* Only a window that is not everything so far is worth its columns. */
-static void output_put_window(FILE *out, const json_t *reply)
-{
-	const json_t *window = json_object_get(reply, "window");
-	const char *kind = json_string_value(json_object_get(window, "kind"));
-	const json_t *from = json_object_get(window, "from"), *to = json_object_get(window, "to");
-
-	if (!kind || strcmp(kind, "all") == 0 || !json_is_string(from) || !json_is_string(to))
-		return;
-	fputs(", from ", out);
-	output_put_text(out, from, "");
-	fputs(" to ", out);
-	output_put_text(out, to, "");
-}
-
-/* A packet that crosses several hooks is in the numbers several times: that must be seen. */
-static void output_put_counted_at(FILE *out, const json_t *reply)
-{
-	const json_t *hooks = json_object_get(reply, "counted_at");
-
-	if (json_array_size(hooks) < 2)
-		return;
-	for (size_t i = 0; i < json_array_size(hooks); i++) {
-		fputs(i ? " + " : ", counted at ", out);
-		output_put_text(out, json_array_get(hooks, i), "?");
-	}
-}
-
-void output_put_footer(FILE *out, const json_t *reply)
-{
-	const json_t *nodes = json_object_get(reply, "nodes");
-	json_int_t expected = json_integer_value(json_object_get(nodes, "expected"));
-	const json_t *took = json_object_get(reply, "took_ms");
-
-	fprintf(out, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " node%s answered",
-		json_integer_value(json_object_get(nodes, "answered")), expected, expected == 1 ? "" : "s");
-	output_put_quality(out, reply);
-	output_put_counted_at(out, reply);
-	output_put_window(out, reply);
-	if (json_is_true(json_object_get(reply, "truncated")))
-		fprintf(out, ", cut after %zu keys", json_object_size(json_object_get(reply, "data")));
-	if (json_is_number(took))
-		fprintf(out, ", %.4g ms", json_number_value(took));
-	fputc('\n', out);
 }

@@ -12,6 +12,8 @@
 
 #include "output_parts.h"
 
+#define CLOCK_HINT_MS 50 /* two clocks that are surely further apart than this are worth a line */
+
 static void status_name_child(FILE *cell, const json_t *child)
 {
 	fprintf(cell, "%s %s", output_text(child, "node"), output_text(child, "state"));
@@ -119,10 +121,28 @@ static void status_put_times(FILE *out, const json_t *node, const char *what, co
 	fputc('\n', out);
 }
 
+static void status_put_clock(FILE *out, const json_t *node, const json_t *child)
+{
+	const json_t *clock = json_object_get(child, "clock");
+	double offset_ms = json_number_value(json_object_get(clock, "offset_ms"));
+	double error_ms = json_number_value(json_object_get(clock, "error_ms"));
+
+	if (!(fabs(offset_ms) > error_ms + CLOCK_HINT_MS))
+		return;
+	output_put_text(out, json_object_get(node, "node"), "?");
+	fputs(": child ", out);
+	output_put_text(out, json_object_get(child, "node"), "?");
+	fprintf(out, ": its clock is %.1f ms %s this node's, give or take %.1f ms\n", fabs(offset_ms),
+		offset_ms < 0 ? "behind" : "ahead of", error_ms);
+}
+
 static void status_put_notes(FILE *out, const json_t *node)
 {
 	const json_t *rules = json_object_get(node, "rules"), *guard = json_object_get(node, "guard");
+	const json_t *children = json_object_get(node, "children");
 
+	for (size_t i = 0; i < json_array_size(children); i++)
+		status_put_clock(out, node, json_array_get(children, i));
 	status_put_sources(out, node);
 	status_put_why(out, node, ": ", json_object_get(json_object_get(node, "capture"), "warning"));
 	status_put_times(out, node, "rules that somebody else had changed: put right", json_object_get(rules, "mended"),

@@ -18,22 +18,7 @@
 
 #define STORY_BAR 40
 
-enum story_exit { STORY_DONE = 0, STORY_FAILED = 1, STORY_PARTIAL = 2 };
-
-/* The options of one run. */
-struct story_call {
-	const struct story *story;
-	const char *address, *function, *id, *key, *key_type, *proto, *source;
-	struct weft_client *client;
-};
-
-struct story_function {
-	const char *name;
-	int (*run)(const struct story_call *call);
-};
-
-/* What a node says may go to a terminal: control characters are shown as "?". */
-static void story_print(FILE *out, const char *text)
+void story_print(FILE *out, const char *text)
 {
 	for (; text && *text; text++)
 		fputc(iscntrl((unsigned char)*text) ? '?' : *text, out);
@@ -73,27 +58,37 @@ static int story_judge(const json_t *reply)
 	return STORY_FAILED;
 }
 
-/* Sends a request, which it takes; gives the reply's data, to be released, or NULL. Returns the exit code. */
-static int story_ask(const struct story_call *call, json_t *request, json_t **data)
+int story_exchange(const struct story_call *call, json_t *request, json_t **reply)
 {
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	char *answer = text ? weft_request(call->client, text, 0) : NULL;
-	json_t *reply = answer ? json_loads(answer, 0, NULL) : NULL;
 	int code = STORY_FAILED;
 
-	*data = NULL;
+	*reply = answer ? json_loads(answer, 0, NULL) : NULL;
 	if (!text)
 		fputs("error: an option's text is not UTF-8\n", stderr);
 	else if (!answer)
 		fprintf(stderr, "error: %s\n", weft_error(call->client));
 	else
-		code = story_judge(reply);
-	if (code != STORY_FAILED)
-		*data = json_incref(json_object_get(reply, "data"));
-	json_decref(reply);
+		code = story_judge(*reply);
+	if (code == STORY_FAILED) {
+		json_decref(*reply);
+		*reply = NULL;
+	}
 	weft_free(answer);
 	free(text);
 	json_decref(request);
+	return code;
+}
+
+/* The same, of the reply only its data. */
+static int story_ask(const struct story_call *call, json_t *request, json_t **data)
+{
+	json_t *reply;
+	int code = story_exchange(call, request, &reply);
+
+	*data = json_incref(json_object_get(reply, "data"));
+	json_decref(reply);
 	return code;
 }
 
@@ -181,10 +176,12 @@ static const struct story_function story_functions[] = {
 
 static int story_usage(const struct story *story)
 {
-	fprintf(stderr, "usage: %s -a ADDRESS -f FUNCTION [-i ID] [-k KEY] [-t KEYTYPE] [-p PROTO]%s\n"
-		"functions: config_sketch%s, query_heavy_hitter, query_sketch (needs -k)\n"
-		"defaults: -i 1 -t %s -p %s\n", story->name, story->wants_source ? " [-s SOURCE]" : "",
-		story->wants_source ? " (needs -s)" : "", story->key_type, story->proto);
+	fprintf(stderr, "usage: %s -a ADDRESS -f FUNCTION [-i ID] [-k KEY] [-t KEYTYPE] [-p PROTO] [-d SECONDS]%s\n"
+		"functions: config_sketch%s, query_heavy_hitter, query_sketch (needs -k)", story->name,
+		story->wants_source ? " [-s SOURCE]" : "", story->wants_source ? " (needs -s)" : "");
+	for (const struct story_function *function = story->functions; function && function->name; function++)
+		fprintf(stderr, ", %s", function->name);
+	fprintf(stderr, "\ndefaults: -i 1 -t %s -p %s\n", story->key_type, story->proto);
 	return STORY_FAILED;
 }
 
@@ -192,13 +189,14 @@ static int story_read_options(struct story_call *call, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, call->story->wants_source ? "a:f:i:k:t:p:s:h" : "a:f:i:k:t:p:h")) != -1) {
+	while ((option = getopt(argc, argv, call->story->wants_source ? "a:f:i:k:t:p:d:s:h" : "a:f:i:k:t:p:d:h")) != -1) {
 		const char **field = option == 'a'   ? &call->address
 				     : option == 'f' ? &call->function
 				     : option == 'i' ? &call->id
 				     : option == 'k' ? &call->key
 				     : option == 't' ? &call->key_type
 				     : option == 'p' ? &call->proto
+				     : option == 'd' ? &call->seconds
 				     : option == 's' ? &call->source
 						     : NULL;
 
@@ -209,17 +207,27 @@ static int story_read_options(struct story_call *call, int argc, char **argv)
 	return optind == argc && call->address && call->function ? 0 : -1;
 }
 
+static const struct story_function *story_find(const struct story_function *functions, const char *name)
+{
+	for (; functions && functions->name; functions++) {
+		if (strcmp(functions->name, name) == 0)
+			return functions;
+	}
+	return NULL;
+}
+
 int story_run(const struct story *story, int argc, char **argv)
 {
 	struct story_call call = {.story = story, .id = "1", .key_type = story->key_type, .proto = story->proto};
-	const struct story_function *function = story_functions;
+	const struct story_function *function;
 	int code;
 
 	if (story_read_options(&call, argc, argv) < 0)
 		return story_usage(story);
-	while (function->name && strcmp(function->name, call.function) != 0)
-		function++;
-	if (!function->name)
+	function = story_find(story->functions, call.function);
+	if (!function)
+		function = story_find(story_functions, call.function);
+	if (!function)
 		return story_usage(story);
 	call.client = weft_connect(call.address);
 	if (!call.client) {

@@ -58,7 +58,11 @@ class Node:
             fail(f"{self.address}: {error}")
 
     def ask(self, **fields):
-        """Sends a message, gives its reply's data. The id tells the reply from one to an earlier message."""
+        """Sends a message, gives its reply's data."""
+        return self.exchange(**fields).get("data")
+
+    def exchange(self, **fields):
+        """Sends a message, gives its whole reply. The id tells the reply from one to an earlier message."""
         request = {**fields, "id": uuid.uuid4().hex, "timeout_ms": TIMEOUT_MS}
         self.socket.send_json(request)
         while True:
@@ -67,7 +71,8 @@ class Node:
                 fail(f"{self.address}: no answer within {TIMEOUT_MS + 500} ms")
             reply = json.loads(self.socket.recv_multipart()[-1])
             if reply.get("id", request["id"]) == request["id"]:
-                return self.judge(reply)
+                self.judge(reply)
+                return reply
 
     def judge(self, reply):
         for entry in reply.get("nodes", {}).get("missing", []):
@@ -77,7 +82,6 @@ class Node:
             fail(reply.get("error", {}).get("message", "the node gave no reason"))
         if reply["status"] == 206:
             self.exit_code = 2
-        return reply.get("data")
 
 
 def config_sketch(node, options):
@@ -118,20 +122,22 @@ FUNCTIONS = {
 }
 
 
-def run(about, proto, key_type, increment, example_key, wants_source=False):
-    """A whole example program: its command line, one function, its exit code."""
+def run(about, proto, key_type, increment, example_key, wants_source=False, functions=None):
+    """A whole example program: its command line, one function, its exit code. functions: the story's own."""
+    functions = {**FUNCTIONS, **(functions or {})}
     parser = Parser(description=about.split("\n", maxsplit=1)[0])
     parser.add_argument("-a", dest="address", required=True, help="the node to ask: 10.0.0.2, or an endpoint")
-    parser.add_argument("-f", dest="function", required=True, choices=FUNCTIONS, metavar="FUNCTION",
-                        help="config_sketch, query_heavy_hitter or query_sketch")
+    parser.add_argument("-f", dest="function", required=True, choices=functions, metavar="FUNCTION",
+                        help=", ".join(functions))
     parser.add_argument("-i", dest="id", default="1", help="the sketch's id (default 1)")
     parser.add_argument("-k", dest="key", help="a key, for query_sketch")
     parser.add_argument("-t", dest="key_type", default=key_type, help=f"the counter's key type (default {key_type})")
     parser.add_argument("-p", dest="proto", default=proto, help=f"for config_sketch (default {proto})")
+    parser.add_argument("-d", dest="seconds", type=float, help="for detect_...: end after so many seconds")
     if wants_source:
         parser.add_argument("-s", dest="source", help="the host to look at, for config_sketch")
     parser.set_defaults(source=None, increment=increment, example_key=example_key, wants_source=wants_source)
     options = parser.parse_args()
     node = Node(options.address)
-    FUNCTIONS[options.function](node, options)
+    functions[options.function](node, options)
     return node.exit_code

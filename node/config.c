@@ -28,6 +28,7 @@ static const struct config_option config_options[] = {
 	 "                          pcap:FILE or synth:SPEC; the first is where a sketch counts that names none"},
 	{'d', "state", "DIR", "keep the configuration here over a restart"},
 	{'q', "queue", "N", "NFQUEUE number and NFLOG group, 0 to 65535 (default 9338)"},
+	{'m', "memory-total", "MIB", "what all counters together may take, 16 to 1048576 MiB (default 2048)"},
 	{'G', "no-guard", NULL, "under a debugger: no guard that ends this node when it hangs"},
 	{'i', "insecure", NULL, "let anybody who reaches an endpoint configure this node"},
 	{'o', "clock-offset", "MS", "for tests: act as if this host's clock were off by so much"},
@@ -120,6 +121,11 @@ static int config_take(struct config *config, int key, const char *value, struct
 			return -1;
 		config->queue = (uint16_t)number;
 		return 0;
+	case 'm':
+		if (config_read_number("memory-total", value, 16, 1048576, &number, err) < 0)
+			return -1;
+		config->memory_total = (uint64_t)number << 20;
+		return 0;
 	case 'o':
 		return config_read_number("clock-offset", value, -1000000000000, 1000000000000,
 					  (long long *)&config->clock_offset_ms, err);
@@ -179,7 +185,8 @@ enum config_result config_read(struct config *config, int argc, char **argv, str
 	struct option options[CONFIG_OPTIONS + 1];
 	int key;
 
-	*config = (struct config){.is_guarded = true, .queue = WEFT_PORT, .log_level = LOG_LEVEL_INFO};
+	*config = (struct config){.is_guarded = true, .queue = WEFT_PORT, .memory_total = 2ULL << 30,
+				   .log_level = LOG_LEVEL_INFO};
 	config_make_long(options);
 	opterr = 0;
 	while ((key = getopt_long(argc, argv, ":", options, NULL)) != -1) {

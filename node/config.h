@@ -21,6 +21,7 @@ struct config {
 	char name_of_host[LIMIT_NAME + 1];
 	struct topology topology;
 	uint16_t queue;
+	uint64_t memory_total; /* bytes that all counters together may take */
 	bool is_insecure;
 	bool is_guarded;
 	int64_t clock_offset_ms; /* tests only: as if the host's clock were off by this much */

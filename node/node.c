@@ -250,7 +250,7 @@ static int node_start(struct node *node, struct error *err)
 	node->loop = zloop_new();
 	item = (zmq_pollitem_t){.fd = node->signals, .events = ZMQ_POLLIN};
 	zloop_poller(node->loop, &item, on_signal, node);
-	context->store = store_create(node->config->name);
+	context->store = store_create(node->config->name, node->config->memory_total);
 	context->gathers = gather_table_create(node->loop, node->incarnation);
 	node->dispatch = dispatch_create(context);
 	if (node_open_doors(node, err) < 0 || node_connect_children(node, err) < 0)

@@ -8,7 +8,7 @@
 #ifndef WEFT_ERROR_H
 #define WEFT_ERROR_H
 
-#define ERROR_TEXT_MAX 512
+#define ERROR_TEXT_MAX 768
 
 enum error_code {
 	ERROR_NONE = 0,

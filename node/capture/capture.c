@@ -39,6 +39,17 @@ struct capture *capture_start(struct source *source, const struct capture_option
 	return capture;
 }
 
+void capture_report_destroy(struct capture_report *report)
+{
+	if (!report)
+		return;
+	for (size_t i = 0; i < report->sealed_count; i++)
+		sketch_destroy(report->sealed[i].sketch);
+	free(report->sealed);
+	free(report->matched);
+	free(report);
+}
+
 /* One frame of the thread's: a report, or its last word (-1). */
 static int capture_wait(struct capture *capture, struct capture_report **report)
 {
@@ -80,6 +91,16 @@ struct capture_report *capture_receive(struct capture *capture)
 	struct capture_report *report;
 
 	return zsock_events(capture->actor) & ZMQ_POLLIN && capture_wait(capture, &report) == 0 ? report : NULL;
+}
+
+void capture_order_destroy(struct capture_order *order)
+{
+	if (!order)
+		return;
+	task_destroy(order->new_task);
+	sketch_destroy(order->spare);
+	free(order->endpoints);
+	free(order);
 }
 
 /* Takes order, also on failure. */
@@ -137,6 +158,17 @@ int capture_add_counter(struct capture *capture, uint64_t task, uint64_t counter
 int capture_remove_counter(struct capture *capture, uint64_t task, uint64_t counter, struct error *err)
 {
 	return capture_send(capture, capture_order(ORDER_REMOVE_COUNTER, task, counter), err);
+}
+
+void capture_give_spare(struct capture *capture, uint64_t task, uint64_t counter, struct sketch *sketch)
+{
+	struct capture_order *order = capture_order(ORDER_GIVE_SPARE, task, counter);
+
+	if (order)
+		order->spare = sketch;
+	else
+		sketch_destroy(sketch);
+	capture_send(capture, order, NULL);
 }
 
 int capture_set_fabric(struct capture *capture, const struct filter_fabric *fabric, struct error *err)

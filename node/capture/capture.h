@@ -4,8 +4,9 @@
  *
  * The thread owns the source and the live tasks. Ownership moves by message: what the loop sends belongs to the
  * thread, what the thread sends to the loop. Orders are taken in the sequence they were sent, and before packets that
- * arrived after them. The thread seals by itself at each epoch's edge, and when asked to. A source that fails ends
- * itself, not the thread: the reason comes with every later answer.
+ * arrived after them. The thread seals by itself at each epoch's edge, within an epoch when a count nears the end of
+ * its range, and when asked to; sealing swaps each full sketch for a spare one that the loop has emptied and given
+ * back. A source that fails ends itself, not the thread: the reason comes with every later answer.
  */
 #ifndef CAPTURE_CAPTURE_H
 #define CAPTURE_CAPTURE_H
@@ -27,8 +28,10 @@ struct capture_figures {
 	uint64_t unreadable; /* packets without a readable IP header */
 	uint64_t counted;    /* packets that at least one sketch matched */
 	uint64_t cpu_us;     /* of the thread */
-	struct error error;  /* why it failed */
-	char warning[256];   /* the source's own, "" for none */
+	uint64_t seal_us;    /* from the decision to seal until its report was sent, the last time before this report */
+	uint64_t seal_us_max; /* the longest so far */
+	struct error error;   /* why it failed */
+	char warning[256];    /* the source's own, "" for none */
 };
 
 struct capture_options {
@@ -40,10 +43,11 @@ struct capture_options {
 
 #define CAPTURE_BEAT_MS 200
 
-/* From the thread: epochs that ended, or the answer to capture_seal. Ends with capture_report_destroy. */
+/* From the thread: epochs that ended, a part of the running one, or the answer to capture_seal. Ends with
+ * capture_report_destroy. */
 struct capture_report {
-	uint64_t token; /* of capture_seal; 0 for an epoch's end */
-	int64_t epoch;	/* of all that is sealed here */
+	uint64_t token; /* of capture_seal; 0: nobody asked */
+	int64_t epoch;	/* of all that is sealed here; more of it may follow */
 	struct capture_figures figures;
 	struct capture_matched {
 		uint64_t task;
@@ -73,6 +77,9 @@ int capture_remove_task(struct capture *capture, uint64_t task, struct error *er
 int capture_add_counter(struct capture *capture, uint64_t task, uint64_t counter, const struct sketch_params *params,
 			struct error *err);
 int capture_remove_counter(struct capture *capture, uint64_t task, uint64_t counter, struct error *err);
+/* An emptied sketch of a counter, for its next seal: back from the loop, which has filed what was in it. One that
+ * cannot be delivered, or that the counter has no use for, is destroyed. */
+void capture_give_spare(struct capture *capture, uint64_t task, uint64_t counter, struct sketch *sketch);
 /* The fabric's own connections; copied. */
 int capture_set_fabric(struct capture *capture, const struct filter_fabric *fabric, struct error *err);
 /* Starts a source that waits; on a live one, or again: nothing. */

@@ -71,6 +71,7 @@ static size_t tasks_parse(struct capture_tasks *tasks, const struct packet_head 
 		packet->in_dev = in ? in->name : NULL;
 		packet->out_dev = out ? out->name : NULL;
 		packet->mtu = out ? out->mtu : in ? in->mtu : 0;
+		packet->time_ns = head->time_ns;
 	}
 	return readable;
 }
@@ -108,4 +109,13 @@ size_t capture_tasks_feed(struct capture_tasks *tasks, const struct packet_head 
 	for (size_t t = 0; t < tasks->count; t++)
 		task_update(tasks->list[t], tasks->packets, tasks->masks[t]);
 	return readable;
+}
+
+bool capture_tasks_want_seal(const struct capture_tasks *tasks)
+{
+	for (size_t i = 0; i < tasks->count; i++) {
+		if (task_wants_seal(tasks->list[i]))
+			return true;
+	}
+	return false;
 }

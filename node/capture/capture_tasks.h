@@ -49,4 +49,7 @@ void capture_tasks_remove(struct capture_tasks *tasks, const struct task *task);
 size_t capture_tasks_feed(struct capture_tasks *tasks, const struct packet_head *heads, size_t count, bool is_thinned,
 			  uint64_t *counted);
 
+/* Whether a counter is near the end of its range. */
+bool capture_tasks_want_seal(const struct capture_tasks *tasks);
+
 #endif

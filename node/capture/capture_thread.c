@@ -3,7 +3,8 @@
  * capture_thread - the packet path's thread. Per batch: receive, parse, count in each task, release (verdict).
  *
  * The PAIR is looked at before every batch, so that an order sent before a packet's rule existed is known before that
- * packet is counted. No allocation, lock or system call per packet.
+ * packet is counted. No allocation, lock or system call per packet; and a seal, between two batches, is a swap of
+ * pointers and one message.
  */
 #define _GNU_SOURCE /* pthread_setname_np */
 #include "capture_thread.h"
@@ -31,15 +32,21 @@ struct capture_thread {
 	struct filter_endpoint *endpoints;
 	struct capture_tasks tasks;
 	struct packet_head heads[SOURCE_BATCH];
+	bool is_seal_vain; /* a counter that wants a seal got none (no memory): not again before the next turn */
 	bool is_stopped;
 };
 
-static int64_t capture_now_ms(const struct capture_thread *thread)
+static int64_t capture_now_ns(const struct capture_thread *thread)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + thread->options.clock_offset_ms;
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec + thread->options.clock_offset_ms * 1000000;
+}
+
+static int64_t capture_now_ms(const struct capture_thread *thread)
+{
+	return capture_now_ns(thread) / 1000000;
 }
 
 /* The watched counter is never 0 while the thread runs. */
@@ -68,36 +75,16 @@ static void capture_read_figures(struct capture_thread *thread)
 	snprintf(thread->figures.warning, sizeof thread->figures.warning, "%s", warning ? warning : "");
 }
 
-void capture_order_destroy(struct capture_order *order)
-{
-	if (!order)
-		return;
-	task_destroy(order->new_task);
-	free(order->endpoints);
-	free(order);
-}
-
-void capture_report_destroy(struct capture_report *report)
-{
-	if (!report)
-		return;
-	for (size_t i = 0; i < report->sealed_count; i++)
-		sketch_destroy(report->sealed[i].sketch);
-	free(report->sealed);
-	free(report->matched);
-	free(report);
-}
-
 static struct capture_report *capture_collect(struct capture_thread *thread, uint64_t token)
 {
-	size_t room = thread->tasks.count * LIMIT_COUNTERS;
+	size_t room = thread->tasks.count * TASK_COUNTERS;
 	struct capture_parcel *parcel = calloc(1, sizeof *parcel);
 	struct capture_report *report = &parcel->report;
 
 	if (!parcel)
 		return NULL;
 	report->matched = calloc(thread->tasks.count + 1, sizeof *report->matched);
-	report->sealed = calloc(room + 1, sizeof *report->sealed);
+	report->sealed = malloc((room + 1) * sizeof *report->sealed);
 	if (!report->matched || !report->sealed) {
 		capture_report_destroy(report);
 		return NULL;
@@ -120,10 +107,15 @@ static struct capture_report *capture_collect(struct capture_thread *thread, uin
 /* Without memory for a report the counters simply go on: the next epoch's report carries them. */
 static void capture_report(struct capture_thread *thread, uint64_t token)
 {
+	struct capture_figures *figures = &thread->figures;
+	int64_t begun_us = zclock_usecs();
 	struct capture_report *report = capture_collect(thread, token);
 
 	if (report && zsock_send(thread->pipe, "p", report) < 0)
 		capture_report_destroy(report);
+	figures->seal_us = (uint64_t)(zclock_usecs() - begun_us);
+	if (figures->seal_us > figures->seal_us_max)
+		figures->seal_us_max = figures->seal_us;
 }
 
 static void capture_turn_epoch(struct capture_thread *thread)
@@ -134,6 +126,7 @@ static void capture_turn_epoch(struct capture_thread *thread)
 		return;
 	capture_report(thread, 0);
 	thread->epoch = now;
+	thread->is_seal_vain = false;
 	interfaces_forget(&thread->tasks.interfaces);
 }
 
@@ -146,6 +139,29 @@ static void capture_fail(struct capture_thread *thread, const struct error *why)
 	capture_report(thread, 0);
 	thread->source->ops->destroy(thread->source);
 	thread->source = NULL;
+}
+
+/* A source that knows no time of arrival: its packets came now. Times by the host's clock move with it. */
+static void capture_stamp(struct capture_thread *thread, size_t count)
+{
+	bool is_recorded = thread->source->ops->is_recorded;
+	int64_t offset_ns = is_recorded ? 0 : thread->options.clock_offset_ms * 1000000;
+	int64_t now_ns = capture_now_ns(thread);
+
+	for (size_t i = 0; i < count; i++) {
+		int64_t *time_ns = &thread->heads[i].time_ns;
+
+		*time_ns = *time_ns ? *time_ns + offset_ns : now_ns;
+	}
+}
+
+/* A counter near the end of its range goes on in a fresh sketch; the loop merges the parts of an epoch. */
+static void capture_seal_full(struct capture_thread *thread)
+{
+	if (thread->is_seal_vain || !capture_tasks_want_seal(&thread->tasks))
+		return;
+	capture_report(thread, 0);
+	thread->is_seal_vain = capture_tasks_want_seal(&thread->tasks);
 }
 
 /* One batch; its size, or enum source_result. */
@@ -162,6 +178,7 @@ static int capture_batch(struct capture_thread *thread)
 		thread->figures.state = CAPTURE_DONE;
 	if (count <= 0)
 		return count;
+	capture_stamp(thread, (size_t)count);
 	readable = capture_tasks_feed(&thread->tasks, thread->heads, (size_t)count, ops->rules != SOURCE_RULES_NONE,
 				      &thread->figures.counted);
 	thread->figures.unreadable += (size_t)count - readable;
@@ -169,6 +186,7 @@ static int capture_batch(struct capture_thread *thread)
 		capture_fail(thread, &why);
 		return SOURCE_FAILED;
 	}
+	capture_seal_full(thread);
 	return count;
 }
 
@@ -228,6 +246,9 @@ static void capture_take_tasks(struct capture_thread *thread, struct capture_ord
 			capture_fail(thread, &why);
 	} else if (order->kind == ORDER_REMOVE_COUNTER && task) {
 		task_remove_counter(task, order->counter);
+	} else if (order->kind == ORDER_GIVE_SPARE && task) {
+		task_give_spare(task, order->counter, order->spare);
+		order->spare = NULL;
 	}
 }
 

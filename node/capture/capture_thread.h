@@ -13,6 +13,7 @@ enum capture_order_kind {
 	ORDER_REMOVE_TASK,
 	ORDER_ADD_COUNTER,
 	ORDER_REMOVE_COUNTER,
+	ORDER_GIVE_SPARE,
 	ORDER_SET_FABRIC,
 	ORDER_START_SOURCE,
 	ORDER_SEAL
@@ -26,6 +27,7 @@ struct capture_order {
 	uint64_t task, counter, token;
 	int64_t asked_ms; /* of a seal: packets that passed before are to be in it; 0: those that are there */
 	struct sketch_params params;
+	struct sketch *spare;
 	struct filter_endpoint *endpoints;
 	size_t endpoint_count;
 };

@@ -16,7 +16,7 @@
 
 #include "weft/error.h"
 
-#define DOCTOR_TEXT_MAX 600 /* more than an error's text */
+#define DOCTOR_TEXT_MAX (ERROR_TEXT_MAX + 96)
 
 struct doctor_finding {
 	const char *source; /* "nfqueue", "nflog", "packet", "pcap", "synth"; static */

@@ -10,9 +10,11 @@
 #define _GNU_SOURCE	/* recvmmsg */
 #include "netfilter.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink_log.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,8 @@
 
 #define ACK_SECONDS 2
 #define CAPABILITY_NET_ADMIN 12
+#define WALL_MIN_S 1000000000	/* the year 2001: below it a clock counts from a boot */
+#define WALL_MAX_S 4000000000
 
 /* Whether this process may administer its network, by /proc; yes where that cannot be read. */
 static bool process_is_net_admin(void)
@@ -195,6 +199,20 @@ const struct nlmsghdr *netfilter_next(struct netfilter *link)
 			return message;
 	}
 	return NULL;
+}
+
+int64_t netfilter_time(const void *payload, size_t len)
+{
+	struct nfulnl_msg_packet_timestamp stamp;
+	uint64_t seconds;
+
+	if (len < sizeof(stamp))
+		return 0;
+	memcpy(&stamp, payload, sizeof(stamp));
+	seconds = be64toh(stamp.sec);
+	if (seconds < WALL_MIN_S || seconds > WALL_MAX_S)
+		return 0;
+	return (int64_t)(seconds * 1000000000 + be64toh(stamp.usec) % 1000000 * 1000);
 }
 
 uint8_t netfilter_hook(uint8_t kernel_hook)

@@ -65,6 +65,12 @@ bool netfilter_is_read(const struct netfilter *link);
 /* The next message of those received, or NULL when all are read. Valid until the next netfilter_receive. */
 const struct nlmsghdr *netfilter_next(struct netfilter *link);
 
+/*
+ * The time of arrival that a packet message gives in its attribute, payload being len bytes, in ns since 1970; 0: none,
+ * or no wall clock's (for a packet with a time to leave at some kernels give that, which counts from their boot).
+ */
+int64_t netfilter_time(const void *payload, size_t len);
+
 /* The hook that a packet message names, as enum packet_hook; 0 for one that is none of ours. */
 uint8_t netfilter_hook(uint8_t kernel_hook);
 

@@ -18,6 +18,7 @@ struct packet_frame {
 	bool has_tag;		   /* the kernel took a VLAN tag off: there may be more in data */
 	uint8_t type;		   /* PACKET_HOST, PACKET_OUTGOING, ... */
 	uint32_t index;		   /* of the interface */
+	int64_t time_ns;	   /* wall clock of its arrival in the ring */
 };
 
 /*

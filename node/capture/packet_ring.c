@@ -20,6 +20,7 @@
 #define BLOCK_BYTES (128 * 1024)
 #define FRAME_BYTES 2048	/* of no account in version 3, but has to divide the block */
 #define BLOCKS_MIN 4
+#define SECOND_NS INT64_C(1000000000)
 
 static int fail(struct packet_ring *ring, const char *what, const char *hint, struct error *err)
 {
@@ -127,7 +128,8 @@ bool packet_ring_next(struct packet_ring *ring, struct packet_frame *frame)
 	*frame = (struct packet_frame){ .data = ring->frame + header->tp_net, .captured = header->tp_snaplen,
 					.length = header->tp_len, .protocol = ntohs(address->sll_protocol),
 					.has_tag = header->tp_status & TP_STATUS_VLAN_VALID,
-					.type = address->sll_pkttype, .index = (uint32_t)address->sll_ifindex };
+					.type = address->sll_pkttype, .index = (uint32_t)address->sll_ifindex,
+					.time_ns = (int64_t)header->tp_sec * SECOND_NS + header->tp_nsec };
 	ring->frame += header->tp_next_offset;
 	ring->left--;
 	return true;

@@ -24,6 +24,8 @@ struct packet_head {
 	uint32_t wire_len;   /* bytes of the packet on the wire, without link header */
 	uint8_t hook;	     /* enum packet_hook; HOOK_ANY for recorded or made packets */
 	uint32_t in_index, out_index; /* the kernel's numbers of the interfaces; 0: none, or unknown */
+	/* Wall clock of arrival: by the kernel's word, the record's, or when a made packet was due; 0: unknown. */
+	int64_t time_ns;
 };
 
 /* All since the source was made. */
@@ -52,6 +54,7 @@ struct source_ops {
 	const char *kind;	   /* "nfqueue", "nflog", "packet", "pcap", "synth" */
 	enum source_rules rules;   /* which of the kernel's rules bring it packets */
 	bool is_live;		   /* runs from the start; others wait for "start source" */
+	bool is_recorded;	   /* its times are the recording's, not this host's */
 	bool knows_hooks;	   /* its packets belong to a hook; others match a sketch of any hook */
 	bool knows_interfaces;	   /* in_index and out_index are set where there is one */
 	int latency_ms;		   /* a packet may be given so much later than it passed; 0: at once */

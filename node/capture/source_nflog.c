@@ -77,6 +77,8 @@ static bool packet_read(struct source_nflog *nflog, const struct nlmsghdr *messa
 		} else if (type == NFULA_PAYLOAD) {
 			head->data = payload;
 			head->captured = len;
+		} else if (type == NFULA_TIMESTAMP) {
+			head->time_ns = netfilter_time(payload, len);
 		} else if (len == sizeof(uint32_t)) {
 			uint32_t value = ntohl(mnl_attr_get_u32(attribute));
 

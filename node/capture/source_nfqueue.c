@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "measure/packet.h"
@@ -79,6 +80,8 @@ static bool packet_read(struct source_nfqueue *nfqueue, const struct nlmsghdr *m
 		} else if (type == NFQA_PAYLOAD) {
 			head->data = payload;
 			head->captured = len;
+		} else if (type == NFQA_TIMESTAMP) {
+			head->time_ns = netfilter_time(payload, len);
 		} else if (len == sizeof(uint32_t)) {
 			uint32_t value = ntohl(mnl_attr_get_u32(attribute));
 
@@ -259,6 +262,15 @@ static int nfqueue_configure(struct source_nfqueue *nfqueue, struct error *err)
 	return netfilter_order(&nfqueue->link, message, "copy range", on_early, nfqueue, err);
 }
 
+/* The kernel notes when packets arrive as long as any socket of the host wishes it, and hands that on with those of
+ * INPUT and FORWARD. Where it does not, their time is not known. */
+static void nfqueue_wish_times(struct source_nfqueue *nfqueue)
+{
+	const int wish = 1;
+
+	setsockopt(mnl_socket_get_fd(nfqueue->link.socket), SOL_SOCKET, SO_TIMESTAMP, &wish, sizeof(wish));
+}
+
 static const struct source_ops NFQUEUE_OPS = {
 	.kind = "nfqueue",
 	.is_live = true,
@@ -292,5 +304,6 @@ struct source *source_nfqueue_create(uint16_t queue, struct error *err)
 		nfqueue_destroy(&nfqueue->source);
 		return NULL;
 	}
+	nfqueue_wish_times(nfqueue);
 	return &nfqueue->source;
 }

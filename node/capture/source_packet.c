@@ -216,6 +216,7 @@ static size_t block_read(struct source_packet *packet, struct packet_ring *ring,
 			.captured = frame.captured < PACKET_COPY ? frame.captured : PACKET_COPY,
 			.in_index = hook == HOOK_INPUT ? frame.index : 0,
 			.out_index = hook == HOOK_OUTPUT ? frame.index : 0,
+			.time_ns = frame.time_ns,
 		};
 	}
 	return count;

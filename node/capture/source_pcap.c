@@ -63,6 +63,18 @@ static int64_t clock_ns(void)
 	return now.tv_sec * PCAP_SECOND + now.tv_nsec;
 }
 
+/* The pending frame's time; 0 for one that no clock of ours can show. The first nanosecond of 1970 is no 0 either. */
+static int64_t frame_time(const struct source_pcap *pcap)
+{
+	const struct timeval *at = &pcap->header->ts;	/* tv_usec: nanoseconds */
+	int64_t time_ns;
+
+	if (__builtin_mul_overflow((int64_t)at->tv_sec, PCAP_SECOND, &time_ns) ||
+	    __builtin_add_overflow(time_ns, (int64_t)at->tv_usec, &time_ns) || time_ns < 0)
+		return 0;
+	return time_ns ? time_ns : 1;
+}
+
 /* Copies the pending frame's IP packet; false when it holds none. */
 static bool frame_copy(const struct source_pcap *pcap, uint8_t copy[PCAP_COPY], struct packet_head *head)
 {
@@ -73,7 +85,7 @@ static bool frame_copy(const struct source_pcap *pcap, uint8_t copy[PCAP_COPY], 
 	if (offset < 0 || (uint32_t)offset >= header->caplen)
 		return false;
 	*head = (struct packet_head){ .data = copy, .wire_len = wire_len - (uint32_t)offset, .hook = HOOK_ANY,
-				      .captured = header->caplen - (uint32_t)offset };
+				      .captured = header->caplen - (uint32_t)offset, .time_ns = frame_time(pcap) };
 	if (head->captured > PCAP_COPY)
 		head->captured = PCAP_COPY;
 	memcpy(copy, pcap->frame + offset, head->captured);
@@ -122,8 +134,7 @@ static void pass_end(struct source_pcap *pcap, uint64_t given)
 /* When the frame that was just read is due. */
 static int64_t frame_due(struct source_pcap *pcap)
 {
-	int64_t time_ns = (int64_t)pcap->header->ts.tv_sec * PCAP_SECOND + (int64_t)pcap->header->ts.tv_usec;
-	int64_t pause, due;
+	int64_t time_ns = frame_time(pcap), pause, due;
 
 	if (pcap->frames == 1) {
 		pcap->first_ns = time_ns;
@@ -255,6 +266,7 @@ static int link_check(const struct source_pcap *pcap, struct error *err)
 
 static const struct source_ops FILE_OPS = {
 	.kind = "pcap",
+	.is_recorded = true,
 	.hooks = HOOK_ANY,
 	.descriptor = file_descriptor,
 	.wait_ms = file_wait_ms,

@@ -12,7 +12,8 @@
  * ones. With probability `v6` it is an IPv6 flow instead: 2001:db8:: with the same 32 bits at the end. So v6 is a
  * share of the flows, and of the packets only as far as the heavy flows allow.
  * With a rate, packet n is due at start + n / rate, start being the first receive; a late reader gets what is due
- * at once. The clock decides when a packet comes, never which. Fails at creation only. Used by the capture thread.
+ * at once, its time being when it was due; without one its time is not known. The clock decides when a packet comes,
+ * never which. Fails at creation only. Used by the capture thread.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -39,7 +40,8 @@ struct source_synth {
 	struct zipf *zipf;
 	uint64_t state;		/* of the packets' random numbers */
 	uint64_t given;
-	uint64_t start_ns;	/* 0: not yet */
+	uint64_t start_ns;	/* monotonic; 0: not yet */
+	int64_t start_wall_ns;	/* at the same moment, where there is a rate */
 	uint16_t scan_port;
 	struct source_figures figures;
 	uint8_t heads[SOURCE_BATCH][SYNTH_HEAD];
@@ -190,11 +192,11 @@ static size_t head_write(uint8_t head[SYNTH_HEAD], const struct synth_packet *pa
 	return len + 20;
 }
 
-static uint64_t clock_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * SYNTH_SECOND + (uint64_t)now.tv_nsec;
 }
 
@@ -205,14 +207,22 @@ static uint64_t packets_due(struct source_synth *synth)
 	uint64_t due = spec->packets ? spec->packets : UINT64_MAX;
 
 	if (spec->rate) {
-		uint64_t now = clock_ns(), paced;
+		uint64_t now = clock_ns(CLOCK_MONOTONIC), paced;
 
-		if (!synth->start_ns)
+		if (!synth->start_ns) {
 			synth->start_ns = now;
+			synth->start_wall_ns = (int64_t)clock_ns(CLOCK_REALTIME);
+		}
 		paced = (uint64_t)((unsigned __int128)(now - synth->start_ns) * spec->rate / SYNTH_SECOND) + 1;
 		due = paced < due ? paced : due;
 	}
 	return due > synth->given ? due - synth->given : 0;
+}
+
+/* How long after the start packet number n is due; only with a rate. */
+static uint64_t packet_delay(const struct source_synth *synth, uint64_t n)
+{
+	return (uint64_t)((unsigned __int128)n * SYNTH_SECOND / synth->spec.rate);
 }
 
 static int synth_receive(struct source *source, struct packet_head *heads, size_t max, struct error *err)
@@ -232,6 +242,8 @@ static int synth_receive(struct source *source, struct packet_head *heads, size_
 		packet_decide(synth, &packet);
 		heads[i] = (struct packet_head){ .data = synth->heads[i], .wire_len = packet.length, .hook = HOOK_ANY,
 						 .captured = (uint32_t)head_write(synth->heads[i], &packet) };
+		if (synth->spec.rate)
+			heads[i].time_ns = synth->start_wall_ns + (int64_t)packet_delay(synth, synth->given + i);
 	}
 	synth->given += count;
 	synth->figures.packets = synth->given;
@@ -248,8 +260,8 @@ static int synth_wait_ms(struct source *source)
 		return 0;
 	if (synth->spec.packets && synth->given == synth->spec.packets)
 		return 0;
-	due_ns = synth->start_ns + (uint64_t)((unsigned __int128)synth->given * SYNTH_SECOND / synth->spec.rate);
-	now = clock_ns();
+	due_ns = synth->start_ns + packet_delay(synth, synth->given);
+	now = clock_ns(CLOCK_MONOTONIC);
 	return due_ns > now ? (int)((due_ns - now + 999999) / 1000000) : 0;
 }
 

@@ -9,12 +9,17 @@
 #include <time.h>
 #include <unistd.h>
 
-int64_t context_wall_ms(const struct context *context)
+int64_t context_wall_us(const struct context *context)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + context->clock_offset_ms;
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + context->clock_offset_ms * 1000;
+}
+
+int64_t context_wall_ms(const struct context *context)
+{
+	return context_wall_us(context) / 1000;
 }
 
 uint64_t context_matched(const struct context *context, const struct feed *feed)
@@ -77,7 +82,13 @@ static int context_start_feed(struct context *context, struct store_sketch *sket
 	if (!feed || context_check_feed(feed, &sketch->filter, err) < 0)
 		return -1;
 	task = task_create(sketch->number, &sketch->filter, sketch->number * (feed->number + 1), err);
-	if (!task || capture_add_task(feed->capture, task, err) < 0)
+	if (!task)
+		return -1;
+	if (task_add_counter(task, sketch->profile.number, &sketch->profile.params, err) < 0) {
+		task_destroy(task);
+		return -1;
+	}
+	if (capture_add_task(feed->capture, task, err) < 0)
 		return -1;
 	sketch->feeds |= (uint8_t)(1 << feed->number);
 	return 0;

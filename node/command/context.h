@@ -44,6 +44,8 @@ struct context {
 	struct gather_table *gathers;
 };
 
+/* This node's wall clock, with the offset that a test gave it. */
+int64_t context_wall_us(const struct context *context);
 int64_t context_wall_ms(const struct context *context);
 
 /* Packets that the kernel's rules have handed to a feed, as read last; 0 for a feed without rules. */

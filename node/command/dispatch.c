@@ -346,6 +346,21 @@ static void dispatch_lose_feed(struct context *context, const struct feed *feed)
 		log_write(context->log, LOG_LEVEL_ERROR, "rules: %s", why.text);
 }
 
+/* Sealed sketches go back, empty, to the thread that needs one at the next epoch's end. */
+static void dispatch_give_spares(struct context *context, const struct feed *feed, struct capture_report *report)
+{
+	for (size_t i = 0; i < report->sealed_count; i++) {
+		struct task_sealed *sealed = &report->sealed[i];
+		struct store_sketch *sketch;
+
+		if (!feed->capture || !store_find_number(context->store, sealed->counter, &sketch))
+			continue;
+		sketch_reset(sealed->sketch);
+		capture_give_spare(feed->capture, sketch->number, sealed->counter, sealed->sketch);
+		sealed->sketch = NULL;
+	}
+}
+
 void dispatch_on_report(struct dispatch *dispatch, struct feed *feed, struct capture_report *report)
 {
 	struct context *context = dispatch->context;
@@ -357,6 +372,7 @@ void dispatch_on_report(struct dispatch *dispatch, struct feed *feed, struct cap
 		dispatch_lose_feed(context, feed);
 	if (store_take_report(context->store, feed->number, report, &why) < 0)
 		log_write(context->log, LOG_LEVEL_ERROR, "epoch %lld: %s", (long long)report->epoch, why.text);
+	dispatch_give_spares(context, feed, report);
 	if (report->token) {
 		feed->sealed = report->token;
 		dispatch_run_waiting(dispatch);

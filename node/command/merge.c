@@ -2,6 +2,9 @@
 /* merge - the kinds of mergeable answers. Documents come from other nodes: nothing in them is taken on trust. */
 #include "merge.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "measure/epoch.h"
 #include "sketch/sketch.h"
 
@@ -79,6 +82,101 @@ static void merge_destroy_sketch(void *state)
 	sketch_destroy(state);
 }
 
+struct merge_pair *merge_pair_create(const struct sketch_params *params, struct error *err)
+{
+	struct merge_pair *pair = calloc(1, sizeof *pair);
+
+	if (!pair) {
+		error_set(err, ERROR_INTERNAL, "pair: out of memory");
+		return NULL;
+	}
+	pair->before = sketch_create_merged(params, EPOCH_SCALE, err);
+	pair->after = pair->before ? sketch_create_merged(params, EPOCH_SCALE, err) : NULL;
+	if (pair->after)
+		return pair;
+	merge_pair_destroy(pair);
+	return NULL;
+}
+
+void merge_pair_destroy(struct merge_pair *pair)
+{
+	if (!pair)
+		return;
+	sketch_destroy(pair->before);
+	sketch_destroy(pair->after);
+	free(pair);
+}
+
+#define MERGE_PAIR_HEAD 4 /* bytes: the first frame's length, little-endian; the second frame is the rest */
+
+static int merge_encode_pair(const void *state, uint8_t **bytes, size_t *len, struct error *err)
+{
+	const struct merge_pair *pair = state;
+	uint8_t *before = NULL, *after = NULL;
+	size_t before_len, after_len;
+	int result = -1;
+
+	if (sketch_encode(pair->before, &before, &before_len, err) < 0 ||
+	    sketch_encode(pair->after, &after, &after_len, err) < 0)
+		goto out;
+	*len = MERGE_PAIR_HEAD + before_len + after_len;
+	*bytes = malloc(*len);
+	if (!*bytes) {
+		error_set(err, ERROR_INTERNAL, "pair: out of memory");
+		goto out;
+	}
+	for (int i = 0; i < MERGE_PAIR_HEAD; i++)
+		(*bytes)[i] = (uint8_t)(before_len >> (8 * i));
+	memcpy(*bytes + MERGE_PAIR_HEAD, before, before_len);
+	memcpy(*bytes + MERGE_PAIR_HEAD + before_len, after, after_len);
+	result = 0;
+out:
+	free(before);
+	free(after);
+	return result;
+}
+
+static void *merge_decode_pair(const uint8_t *bytes, size_t len, struct error *err)
+{
+	struct merge_pair *pair;
+	size_t first = 0;
+
+	for (size_t i = 0; i < MERGE_PAIR_HEAD && i < len; i++)
+		first |= (size_t)bytes[i] << (8 * i);
+	if (len < MERGE_PAIR_HEAD || first > len - MERGE_PAIR_HEAD) {
+		error_set(err, ERROR_BAD_REQUEST, "pair: the bytes end inside its first sketch");
+		return NULL;
+	}
+	pair = calloc(1, sizeof *pair);
+	if (!pair) {
+		error_set(err, ERROR_INTERNAL, "pair: out of memory");
+		return NULL;
+	}
+	bytes += MERGE_PAIR_HEAD;
+	pair->before = sketch_decode(bytes, first, EPOCH_SCALE, err);
+	pair->after = pair->before ? sketch_decode(bytes + first, len - MERGE_PAIR_HEAD - first, EPOCH_SCALE, err) : NULL;
+	if (pair->after)
+		return pair;
+	merge_pair_destroy(pair);
+	return NULL;
+}
+
+/* Both or none: whether the second's parameters fit is known from the first's, for a pair has one counter's. */
+static int merge_pair(void *into, const void *from, struct error *err)
+{
+	struct merge_pair *pair = into;
+	const struct merge_pair *other = from;
+
+	if (sketch_compare(pair->after, other->after, err) < 0)
+		return -1;
+	return sketch_merge(pair->before, other->before, err) < 0 ? -1 : sketch_merge(pair->after, other->after, err);
+}
+
+static void merge_destroy_pair(void *state)
+{
+	merge_pair_destroy(state);
+}
+
 const struct partial_ops merge_nothing = {.kind = "none"};
 const struct partial_ops merge_sums = {.kind = "sums", .merge_document = merge_sum_documents};
 const struct partial_ops merge_lists = {.kind = "lists", .merge_document = merge_list_documents};
@@ -89,4 +187,12 @@ const struct partial_ops merge_sketches = {
 	.merge = merge_sketch,
 	.merge_document = merge_sum_documents,
 	.destroy = merge_destroy_sketch,
+};
+const struct partial_ops merge_pairs = {
+	.kind = "sketch pair",
+	.encode = merge_encode_pair,
+	.decode = merge_decode_pair,
+	.merge = merge_pair,
+	.merge_document = merge_sum_documents,
+	.destroy = merge_destroy_pair,
 };

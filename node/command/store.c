@@ -9,7 +9,7 @@
 
 #define STORE_NUMBER_END 1000000000000000 /* ids have at most 15 digits */
 
-struct store *store_create(const char *node)
+struct store *store_create(const char *node, uint64_t memory_total)
 {
 	struct store *store = calloc(1, sizeof *store);
 
@@ -17,6 +17,7 @@ struct store *store_create(const char *node)
 		store->node = node;
 		store->next_id = store->next_rule_id = 1;
 		store->next_number = 1;
+		store->memory_total = memory_total;
 	}
 	return store;
 }
@@ -25,6 +26,7 @@ static void store_sketch_destroy(struct store_sketch *sketch)
 {
 	for (size_t i = 0; i < sketch->counter_count; i++)
 		epoch_ring_destroy(sketch->counters[i].ring);
+	epoch_ring_destroy(sketch->profile.ring);
 	json_decref(sketch->source);
 	free(sketch);
 }
@@ -110,23 +112,6 @@ struct store_sketch *store_find_name(struct store *store, const char *name)
 	return NULL;
 }
 
-struct store_counter *store_find_counter(struct store_sketch *sketch, uint8_t fields, struct error *err)
-{
-	char known[256] = "none", type[FLOWKEY_TYPE_MAX];
-	size_t used = 0;
-
-	for (size_t i = 0; i < sketch->counter_count; i++) {
-		if (sketch->counters[i].params.fields == fields)
-			return &sketch->counters[i];
-		if (used < sizeof known)
-			used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "",
-						 flowkey_type_print(sketch->counters[i].params.fields, type));
-	}
-	error_set(err, ERROR_NO_SUCH_COUNTER, "sketch %s: no counter by %s (there are: %s)", sketch->id,
-		  flowkey_type_print(fields, type), known);
-	return NULL;
-}
-
 void store_pass_number(struct store *store, int64_t n)
 {
 	if (n > 0 && n < STORE_NUMBER_END && (uint64_t)n >= store->next_id)
@@ -176,17 +161,11 @@ json_t *store_highest(const struct store *store)
 	return highest;
 }
 
-struct store_sketch *store_add(struct store *store, const char *id, const char *name, const struct filter *filter,
-			       const json_t *source, struct error *err)
+static struct store_sketch *store_make(struct store *store, const char *id, const char *name,
+				       const struct filter *filter, const json_t *source, struct error *err)
 {
-	struct store_sketch **last = &store->sketches, *sketch;
+	struct store_sketch *sketch = calloc(1, sizeof *sketch);
 
-	if (store->count >= LIMIT_SKETCHES) {
-		error_set(err, ERROR_TOO_LARGE, "sketch %s: %s has %d already (remove one first)", id, store->node,
-			  LIMIT_SKETCHES);
-		return NULL;
-	}
-	sketch = calloc(1, sizeof *sketch);
 	if (!sketch) {
 		error_set(err, ERROR_INTERNAL, "sketch %s: out of memory", id);
 		return NULL;
@@ -196,31 +175,34 @@ struct store_sketch *store_add(struct store *store, const char *id, const char *
 	sketch->filter = *filter;
 	sketch->source = source ? json_deep_copy(source) : NULL;
 	sketch->number = store->next_number++;
+	return sketch;
+}
+
+struct store_sketch *store_add(struct store *store, const char *id, const char *name, const struct filter *filter,
+			       const json_t *source, int64_t now_ms, struct error *err)
+{
+	const struct store_counter profile = {
+		.params = {.algorithm = "profile"}, .keep = EPOCH_KEEP_DEFAULT, .since_ms = now_ms};
+	struct store_sketch **last = &store->sketches, *sketch;
+
+	if (store->count >= LIMIT_SKETCHES) {
+		error_set(err, ERROR_TOO_LARGE, "sketch %s: %s has %d already (remove one first)", id, store->node,
+			  LIMIT_SKETCHES);
+		return NULL;
+	}
+	sketch = store_make(store, id, name, filter, source, err);
+	if (!sketch)
+		return NULL;
+	if (store_init_counter(store, &sketch->profile, &profile, err) < 0) {
+		store_sketch_destroy(sketch);
+		return NULL;
+	}
 	while (*last)
 		last = &(*last)->next;
 	*last = sketch;
 	store->count++;
 	store_pass_id(store, id);
 	return sketch;
-}
-
-struct store_counter *store_add_counter(struct store *store, struct store_sketch *sketch,
-					const struct sketch_params *params, double threshold, int64_t now_ms,
-					struct error *err)
-{
-	struct store_counter *counter = &sketch->counters[sketch->counter_count];
-	struct epoch_ring *ring;
-
-	if (sketch->counter_count == LIMIT_COUNTERS) {
-		error_set(err, ERROR_TOO_LARGE, "sketch %s: has %d counters already", sketch->id, LIMIT_COUNTERS);
-		return NULL;
-	}
-	ring = epoch_ring_create(params, err);
-	if (!ring)
-		return NULL;
-	*counter = (struct store_counter){store->next_number++, *params, threshold, ring, now_ms};
-	sketch->counter_count++;
-	return counter;
 }
 
 void store_remove(struct store *store, struct store_sketch *sketch)
@@ -234,26 +216,6 @@ void store_remove(struct store *store, struct store_sketch *sketch)
 	store_sketch_destroy(sketch);
 }
 
-void store_remove_counter(struct store_sketch *sketch, struct store_counter *counter)
-{
-	size_t at = (size_t)(counter - sketch->counters);
-
-	epoch_ring_destroy(counter->ring);
-	memmove(counter, counter + 1, (sketch->counter_count - at - 1) * sizeof *counter);
-	sketch->counter_count--;
-}
-
-static struct store_counter *store_counter_by_number(struct store *store, uint64_t number)
-{
-	for (struct store_sketch *sketch = store->sketches; sketch; sketch = sketch->next) {
-		for (size_t i = 0; i < sketch->counter_count; i++) {
-			if (sketch->counters[i].number == number)
-				return &sketch->counters[i];
-		}
-	}
-	return NULL;
-}
-
 struct task_figures store_figures(const struct store_sketch *sketch)
 {
 	struct task_figures sum = {0};
@@ -265,42 +227,4 @@ struct task_figures store_figures(const struct store_sketch *sketch)
 		sum.wire_bytes += sketch->figures[i].wire_bytes;
 	}
 	return sum;
-}
-
-/* A source's epochs go up, unless its host's clock went back: then the same seconds come once more. */
-static void store_check_clock(struct store *store, unsigned int feed, int64_t epoch)
-{
-	int64_t before = store->epochs[feed];
-
-	store->epochs[feed] = epoch;
-	if (epoch >= before)
-		return;
-	for (struct store_sketch *sketch = store->sketches; sketch; sketch = sketch->next) {
-		for (size_t i = 0; i < sketch->counter_count; i++)
-			epoch_ring_rewind(sketch->counters[i].ring, epoch);
-	}
-}
-
-int store_take_report(struct store *store, unsigned int feed, struct capture_report *report, struct error *err)
-{
-	int result = 0;
-
-	store_check_clock(store, feed, report->epoch);
-	for (size_t i = 0; i < report->matched_count; i++) {
-		for (struct store_sketch *sketch = store->sketches; sketch; sketch = sketch->next) {
-			if (sketch->number == report->matched[i].task)
-				sketch->figures[feed] = report->matched[i].figures;
-		}
-	}
-	for (size_t i = 0; i < report->sealed_count; i++) {
-		struct store_counter *counter = store_counter_by_number(store, report->sealed[i].counter);
-		struct sketch *sealed = report->sealed[i].sketch;
-
-		report->sealed[i].sketch = NULL;
-		if (!counter)
-			sketch_destroy(sealed);
-		else if (epoch_ring_add(counter->ring, report->epoch, sealed, err) < 0)
-			result = -1;
-	}
-	return result;
 }

@@ -23,8 +23,9 @@ struct store_counter {
 	uint64_t number; /* the capture thread's name for it */
 	struct sketch_params params;
 	double threshold; /* share of the total above which a key is a heavy hitter */
-	struct epoch_ring *ring;
+	struct epoch_keep keep;
 	int64_t since_ms; /* wall clock */
+	struct epoch_ring *ring;
 };
 
 struct store_sketch {
@@ -36,6 +37,7 @@ struct store_sketch {
 	uint8_t feeds;	      /* mask of this node's feeds that it counts from */
 	struct error why_not; /* why it cannot be measured here; code 0: it can */
 	struct task_figures figures[STATION_FEEDS];
+	struct store_counter profile; /* totals, sizes and gaps of its packets, without any key */
 	size_t counter_count;
 	struct store_counter counters[LIMIT_COUNTERS];
 	struct store_sketch *next;
@@ -60,9 +62,10 @@ struct store {
 	uint64_t next_rule_id; /* of its own rule counters, from 1 */
 	uint64_t next_number;
 	int64_t epochs[STATION_FEEDS]; /* that each feed reported last */
+	uint64_t memory_total;	       /* bytes that all counters together may take at most */
 };
 
-struct store *store_create(const char *node);
+struct store *store_create(const char *node, uint64_t memory_total);
 void store_destroy(struct store *store);
 
 /* Whether a text is a node's name, "-", infix, and a number from 1 to 10^15 - 1. */
@@ -78,8 +81,15 @@ int store_full_id(const struct store *store, const char *text, char id[LIMIT_SKE
 struct store_sketch *store_find(struct store *store, const char *id, struct error *err);
 struct store_sketch *store_find_name(struct store *store, const char *name);
 
-/* The sketch's counter of a key type; ERROR_NO_SUCH_COUNTER names those there are. */
-struct store_counter *store_find_counter(struct store_sketch *sketch, uint8_t fields, struct error *err);
+/* The sketch's counter of a key type, and of what it counts once a key (fields 0: nothing, it counts packets);
+ * ERROR_NO_SUCH_COUNTER names those there are. */
+struct store_counter *store_find_counter(struct store_sketch *sketch, const struct flowkey_type *key,
+					 const struct flowkey_type *distinct, struct error *err);
+
+/* "src", "src by distinct dst"; returns buf. */
+#define STORE_COUNTER_TEXT (2 * FLOWKEY_TYPE_MAX + 16)
+char *store_counter_print(const struct flowkey_type *key, const struct flowkey_type *distinct,
+			  char buf[STORE_COUNTER_TEXT]);
 
 /* This node's own ids up to n (of sketches; of rule counters) are taken. n from outside: what is no possible number is
  * ignored. */
@@ -93,17 +103,33 @@ void store_pass_id(struct store *store, const char *id);
  * reference. */
 json_t *store_highest(const struct store *store);
 
-/* source (borrowed) may be NULL. */
+/* source (borrowed) may be NULL. The sketch has its profile. */
 struct store_sketch *store_add(struct store *store, const char *id, const char *name, const struct filter *filter,
-			       const json_t *source, struct error *err);
+			       const json_t *source, int64_t now_ms, struct error *err);
+/* Makes a counter with an empty ring; its number is new. */
+int store_init_counter(struct store *store, struct store_counter *counter, const struct store_counter *wanted,
+		       struct error *err);
+/* wanted: params, threshold, keep and since_ms are taken from it. ERROR_TOO_LARGE beyond the node's memory. */
 struct store_counter *store_add_counter(struct store *store, struct store_sketch *sketch,
-					const struct sketch_params *params, double threshold, int64_t now_ms,
-					struct error *err);
+					const struct store_counter *wanted, struct error *err);
 void store_remove(struct store *store, struct store_sketch *sketch);
 void store_remove_counter(struct store_sketch *sketch, struct store_counter *counter);
 
-/* Files what a feed's thread has sealed; takes the report's sketches. What was removed meanwhile is dropped. */
-int store_take_report(struct store *store, unsigned int feed, struct capture_report *report, struct error *err);
+/* Files what a feed's thread has sealed: the report's sketches are read and stay the report's. What was removed
+ * meanwhile is left out. */
+int store_take_report(struct store *store, unsigned int feed, const struct capture_report *report, struct error *err);
+
+/* The sketch and counter of a number; NULL when it is gone. */
+struct store_counter *store_find_number(struct store *store, uint64_t number, struct store_sketch **sketch);
+
+/*
+ * The most that one counter may take, in bytes: a live sketch and its spare, three merged ones of EPOCH_SCALE times its
+ * keys (all, the running minute, the running hour), and what is kept at rest.
+ */
+uint64_t store_counter_memory(const struct store_counter *counter);
+/* The same of all counters, and what their kept parts and sums hold now. */
+uint64_t store_memory_most(const struct store *store);
+uint64_t store_memory_now(const struct store *store);
 
 /* A sketch's figures over all its feeds. */
 struct task_figures store_figures(const struct store_sketch *sketch);

@@ -2,6 +2,8 @@
 /* store_describe - the store as the commands that make it: for clients to read, for the state file, for children. */
 #include "store.h"
 
+#include <string.h>
+
 static void describe_filter(json_t *object, const struct filter *filter)
 {
 	char text[FILTER_TEXT_MAX];
@@ -41,13 +43,43 @@ json_t *store_describe_rule(const struct store_rule *rule)
 	return object;
 }
 
+/* What differs from the usual stands there, so that the list of commands stays readable. */
+static void describe_options(json_t *object, const struct store_counter *counter)
+{
+	const struct sketch_params *params = &counter->params;
+	const struct epoch_keep usual = EPOCH_KEEP_DEFAULT, *keep = &counter->keep;
+	char type[FLOWKEY_TYPE_MAX];
+
+	if (params->distinct.fields)
+		json_object_set_new(object, "distinct", json_string(flowkey_type_print(&params->distinct, type)));
+	else if (strcmp(params->algorithm, "line") != 0)
+		json_object_set_new(object, "algorithm", json_string(params->algorithm));
+	if (params->units == SKETCH_ONE)
+		json_object_set_new(object, "units", json_string("packets"));
+	if (params->rows)
+		json_object_set_new(object, "rows", json_integer(params->rows));
+	if (params->is_conservative)
+		json_object_set_new(object, "conservative", json_true());
+	if (keep->seconds != usual.seconds)
+		json_object_set_new(object, "keep", json_integer(keep->seconds));
+	if (keep->minutes != usual.minutes)
+		json_object_set_new(object, "keep_minutes", json_integer(keep->minutes));
+	if (keep->hours != usual.hours)
+		json_object_set_new(object, "keep_hours", json_integer(keep->hours));
+	if (keep->memory_bytes != usual.memory_bytes)
+		json_object_set_new(object, "keep_memory", json_integer((json_int_t)keep->memory_bytes));
+}
+
 json_t *store_describe_counter(const struct store_counter *counter)
 {
 	char type[FLOWKEY_TYPE_MAX];
+	json_t *object = json_pack("{s:s, s:s, s:f, s:I}", "counter_key_type",
+				   flowkey_type_print(&counter->params.key, type), "increment",
+				   counter->params.unit == SKETCH_BYTES ? "byte" : "packet", "hitter_threshold",
+				   counter->threshold, "memory", (json_int_t)counter->params.memory_bytes);
 
-	return json_pack("{s:s, s:s, s:f, s:I}", "counter_key_type", flowkey_type_print(counter->params.fields, type),
-			 "increment", counter->params.unit == SKETCH_BYTES ? "byte" : "packet", "hitter_threshold",
-			 counter->threshold, "memory", (json_int_t)counter->params.memory_bytes);
+	describe_options(object, counter);
+	return object;
 }
 
 json_t *store_sketch_commands(const struct store_sketch *sketch)

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * verb_config - making and removing sketches and their counters.
+ * verb_config - making and removing sketches.
  *
  * The node that the client asked settles ids and seeds in check; every node below takes them from the command. All of
  * it is idempotent: an equal repeat changes nothing, a different one is a conflict that names the difference. Order at
  * this node: first the capture thread knows a task, then the kernel's rule sends it packets; removal is the other way
  * round.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include "verbs.h"
 
@@ -157,7 +153,7 @@ int config_sketch_run(struct context *context, const struct command *command, st
 		return config_check_equal(sketch, &filter, source, id, err) < 0 ?
 			       -1 :
 			       context_check_sketch(context, sketch, err);
-	sketch = store_add(context->store, id, name, &filter, source, err);
+	sketch = store_add(context->store, id, name, &filter, source, context_wall_ms(context), err);
 	if (!sketch)
 		return -1;
 	context_start_sketch(context, sketch);
@@ -184,7 +180,7 @@ int config_sketch_finish(const struct command *command, const struct partial *me
 }
 
 /* Makes "sketch_id" the full id; at the first node the sketch must exist. */
-int sketch_check(struct context *context, struct command *command, struct error *err)
+int sketch_check_id(struct context *context, struct command *command, struct error *err)
 {
 	char id[LIMIT_SKETCH_ID + 1];
 	const char *text;
@@ -221,148 +217,7 @@ int config_check_maker(const struct context *context, const struct command *comm
 
 int remove_sketch_check(struct context *context, struct command *command, struct error *err)
 {
-	return sketch_check(context, command, err) < 0 ? -1 : config_check_maker(context, command, "sketch_id", err);
-}
-
-static int config_read_type(const struct command *command, uint8_t *fields, struct error *err)
-{
-	const char *type;
-
-	return command_need_text(command, "counter_key_type", &type, err) < 0 ? -1 :
-										flowkey_type_parse(type, fields, err);
-}
-
-/* The command's sketch and counter here; NULL with the reason. */
-static struct store_counter *config_find(struct context *context, const struct command *command,
-					 struct store_sketch **sketch, struct error *err)
-{
-	const char *id;
-	uint8_t fields;
-
-	if (command_need_text(command, "sketch_id", &id, err) < 0 || config_read_type(command, &fields, err) < 0)
-		return NULL;
-	*sketch = store_find(context->store, id, err);
-	return *sketch ? store_find_counter(*sketch, fields, err) : NULL;
-}
-
-int counter_check(struct context *context, struct command *command, struct error *err)
-{
-	struct store_sketch *sketch;
-	uint8_t fields;
-
-	if (sketch_check(context, command, err) < 0 || config_read_type(command, &fields, err) < 0)
-		return -1;
-	return command->is_first && !config_find(context, command, &sketch, err) ? -1 : 0;
-}
-
-int remove_counter_check(struct context *context, struct command *command, struct error *err)
-{
-	return counter_check(context, command, err) < 0 ? -1 : config_check_maker(context, command, "sketch_id", err);
-}
-
-static int config_read_unit(const struct command *command, uint8_t *unit, struct error *err)
-{
-	const char *word;
-
-	if (command_get_text(command, "increment", &word, err) < 0)
-		return -1;
-	*unit = SKETCH_PACKETS;
-	if (!word || !strcasecmp(word, "pkt") || !strcasecmp(word, "packet") || !strcasecmp(word, "packets"))
-		return 0;
-	*unit = SKETCH_BYTES;
-	if (!strcasecmp(word, "byte") || !strcasecmp(word, "bytes"))
-		return 0;
-	return error_set(err, ERROR_BAD_REQUEST,
-			 "increment: \"%.40s\" is unknown (pkt, packet, packets, byte or bytes)", word);
-}
-
-static int config_read_params(const struct command *command, struct sketch_params *params, double *threshold,
-			      struct error *err)
-{
-	double memory;
-
-	*params = (struct sketch_params){0};
-	if (config_read_type(command, &params->fields, err) < 0 || config_read_unit(command, &params->unit, err) < 0 ||
-	    command_get_number(command, "memory", LIMIT_SKETCH_MEMORY_MIN, LIMIT_SKETCH_MEMORY_MAX,
-			       DEFAULT_SKETCH_MEMORY, &memory, err) < 0 ||
-	    command_get_number(command, "hitter_threshold", 0, 1, DEFAULT_HITTER_THRESHOLD, threshold, err) < 0)
-		return -1;
-	params->memory_bytes = (uint32_t)memory;
-	params->seed = (uint64_t)json_integer_value(json_object_get(command->fields, "seed"));
-	return 0;
-}
-
-static int config_check_counter(const struct store_counter *counter, const struct sketch_params *params,
-				double threshold, struct error *err)
-{
-	const char *what = counter->params.unit != params->unit			? "increment" :
-			   counter->params.memory_bytes != params->memory_bytes ? "memory" :
-			   counter->threshold != threshold			? "hitter_threshold" :
-										  NULL;
-	char type[FLOWKEY_TYPE_MAX];
-
-	if (!what)
-		return 0;
-	return error_set(err, ERROR_CONFLICT, "counter by %s: configured already with another %s (remove it first)",
-			 flowkey_type_print(params->fields, type), what);
-}
-
-/* The seed is random where the counter is made, and the counter's for its life. */
-static int config_assign_seed(struct context *context, struct command *command, const struct sketch_params *params,
-			      double threshold, struct error *err)
-{
-	struct store_sketch *sketch;
-	const struct store_counter *counter = config_find(context, command, &sketch, NULL);
-	uint64_t seed = counter ? counter->params.seed : 0;
-
-	if (counter && config_check_counter(counter, params, threshold, err) < 0)
-		return -1;
-	if (!counter && getrandom(&seed, sizeof seed, 0) != sizeof seed)
-		return error_set(err, ERROR_INTERNAL, "seed: no random bytes");
-	return command_set(command, "seed", json_integer((json_int_t)(seed & INT64_MAX)), err);
-}
-
-int config_counter_check(struct context *context, struct command *command, struct error *err)
-{
-	struct sketch_params params;
-	double threshold;
-
-	if (sketch_check(context, command, err) < 0 || config_read_params(command, &params, &threshold, err) < 0)
-		return -1;
-	if (command->is_first)
-		return config_assign_seed(context, command, &params, threshold, err);
-	if (!json_is_integer(json_object_get(command->fields, "seed")))
-		return error_set(err, ERROR_BAD_REQUEST, "seed: missing (the node asked first makes it)");
-	return 0;
-}
-
-int config_counter_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
-{
-	struct store_sketch *sketch = NULL;
-	struct store_counter *counter = config_find(context, command, &sketch, err);
-	struct sketch_params params;
-	double threshold;
-
-	(void)own;
-	if (!sketch || config_read_params(command, &params, &threshold, err) < 0)
-		return -1;
-	if (counter) {
-		if (config_check_counter(counter, &params, threshold, err) < 0)
-			return -1;
-		if (counter->params.seed == params.seed)
-			return context_check_sketch(context, sketch, err);
-		return error_set(err, ERROR_MISMATCH, "counter: configured here with another seed (remove it first)");
-	}
-	error_clear(err);
-	counter = store_add_counter(context->store, sketch, &params, threshold, context_wall_ms(context), err);
-	if (!counter)
-		return -1;
-	if (context_add_counter(context, sketch, counter, err) < 0) {
-		context_remove_counter(context, sketch, counter);
-		store_remove_counter(sketch, counter);
-		return -1;
-	}
-	return context_save(context, err) < 0 ? -1 : context_check_sketch(context, sketch, err);
+	return sketch_check_id(context, command, err) < 0 ? -1 : config_check_maker(context, command, "sketch_id", err);
 }
 
 int remove_sketch_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
@@ -377,22 +232,4 @@ int remove_sketch_run(struct context *context, const struct command *command, st
 	if (!sketch)
 		return 0;
 	return context_drop_sketch(context, sketch, err) < 0 ? -1 : context_save(context, err);
-}
-
-int remove_counter_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
-{
-	struct store_sketch *sketch = NULL;
-	struct store_counter *counter = config_find(context, command, &sketch, err);
-
-	(void)own;
-	if (!counter) {
-		bool is_gone = err->code == ERROR_NO_SUCH_SKETCH || err->code == ERROR_NO_SUCH_COUNTER;
-
-		if (is_gone)
-			error_clear(err);
-		return is_gone ? 0 : -1;
-	}
-	context_remove_counter(context, sketch, counter);
-	store_remove_counter(sketch, counter);
-	return context_save(context, err);
 }

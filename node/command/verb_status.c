@@ -6,6 +6,17 @@
 #include "verb_query.h"
 #include "verbs.h"
 
+/* NULL: not known. */
+static json_t *status_clock(const struct context *context, const struct link *link)
+{
+	struct link_clock_reading clock;
+
+	if (!link_read_clock(link, context_wall_us(context), &clock))
+		return NULL;
+	return json_pack("{s:f, s:f, s:f}", "offset_ms", (double)clock.offset_us / 1000, "error_ms",
+			 (double)clock.error_us / 1000, "age_s", (double)clock.age_us / 1e6);
+}
+
 static json_t *status_children(const struct context *context)
 {
 	json_t *children = json_array();
@@ -13,7 +24,10 @@ static json_t *status_children(const struct context *context)
 	for (struct link *link = downstream_first(context->downstream); link; link = link_next(link)) {
 		json_t *child = json_pack("{s:s, s:s, s:s}", "node", link_name(link), "endpoint", link_endpoint(link),
 					  "state", link_state_name(link_state(link)));
+		json_t *clock = status_clock(context, link);
 
+		if (clock)
+			json_object_set_new(child, "clock", clock);
 		if (*link_why(link))
 			json_object_set_new(child, "why", json_string(link_why(link)));
 		json_array_append_new(children, child);
@@ -38,6 +52,8 @@ static json_t *status_feed(const struct context *context, const struct feed *fee
 				  source->batches ? (double)source->packets / (double)source->batches : 0.0, "cpu_ms",
 				  (double)figures->cpu_us / 1000);
 
+	json_object_set_new(entry, "seal_us", json_integer((json_int_t)figures->seal_us));
+	json_object_set_new(entry, "seal_us_max", json_integer((json_int_t)figures->seal_us_max));
 	if (has_rules)
 		json_object_set_new(entry, "matched", json_integer((json_int_t)context_matched(context, feed)));
 	if (figures->error.code)
@@ -98,6 +114,17 @@ static void status_add_rules(const struct context *context, json_t *node)
 				      (json_int_t)context->guard.restarts));
 }
 
+/* What the counters take, and on which vector units they count. */
+static void status_add_counters(const struct context *context, json_t *node)
+{
+	const struct store *store = context->store;
+
+	json_object_set_new(node, "memory",
+			    json_pack("{s:I, s:I, s:I}", "now", (json_int_t)store_memory_now(store), "most",
+				      (json_int_t)store_memory_most(store), "total", (json_int_t)store->memory_total));
+	json_object_set_new(node, "vector", json_string(vector_kernels_best()->name));
+}
+
 int status_run(struct context *context, const struct command *command, struct partial *own, struct error *err)
 {
 	json_t *node = json_pack(
@@ -113,6 +140,7 @@ int status_run(struct context *context, const struct command *command, struct pa
 	if (!node)
 		return error_set(err, ERROR_INTERNAL, "status: out of memory");
 	status_add_rules(context, node);
+	status_add_counters(context, node);
 	own->document = json_pack("{s:[o]}", "nodes", node);
 	return 0;
 }

@@ -15,10 +15,10 @@ int hello_run(struct context *context, const struct command *command, struct par
 		return error_set(err, ERROR_BAD_REQUEST, "path: missing (hello is for nodes; clients ping)");
 	if (command->may_configure)
 		downstream_set_ancestors(context->downstream, command_path(command));
-	own->document = json_pack("{s:s, s:s, s:s, s:I, s:o}", "node", context->node, "incarnation",
+	own->document = json_pack("{s:s, s:s, s:s, s:I, s:o, s:I}", "node", context->node, "incarnation",
 				  context->incarnation, "version", WEFT_NODE_VERSION, "below",
 				  (json_int_t)downstream_below(context->downstream), "ids",
-				  store_highest(context->store));
+				  store_highest(context->store), "clock_us", (json_int_t)context_wall_us(context));
 	return 0;
 }
 

@@ -48,7 +48,7 @@ int remove_sketch_run(struct context *context, const struct command *command, st
 int remove_counter_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 int remove_sketch_check(struct context *context, struct command *command, struct error *err);
 int remove_counter_check(struct context *context, struct command *command, struct error *err);
-int sketch_check(struct context *context, struct command *command, struct error *err);
+int sketch_check_id(struct context *context, struct command *command, struct error *err);
 int counter_check(struct context *context, struct command *command, struct error *err);
 
 int config_check_maker(const struct context *context, const struct command *command, const char *id_name,
@@ -73,20 +73,55 @@ int remove_rule_run(struct context *context, const struct command *command, stru
 int doctor_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 
 /* verb_query.c */
+int query_all_check(struct context *context, struct command *command, struct error *err);
+int query_real_time_check(struct context *context, struct command *command, struct error *err);
+int query_hitters_check(struct context *context, struct command *command, struct error *err);
+void query_begin(struct context *context, const struct command *command, struct partial *merged);
+int query_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
+int profile_check(struct context *context, struct command *command, struct error *err);
+void profile_begin(struct context *context, const struct command *command, struct partial *merged);
+int profile_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
+
+/* verb_key.c */
 int query_key_check(struct context *context, struct command *command, struct error *err);
 void query_key_begin(struct context *context, const struct command *command, struct partial *merged);
-void query_begin(struct context *context, const struct command *command, struct partial *merged);
 int query_key_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 int query_key_finish(const struct command *command, const struct partial *merged, struct reply *reply,
-		     struct error *err);
-int query_hitters_check(struct context *context, struct command *command, struct error *err);
-int query_all_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
+			 struct error *err);
+
+/* verb_answer.c */
 int query_hitters_finish(const struct command *command, const struct partial *merged, struct reply *reply,
 			 struct error *err);
-int query_real_time_check(struct context *context, struct command *command, struct error *err);
-int query_real_time_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
+int query_top_finish(const struct command *command, const struct partial *merged, struct reply *reply,
+			 struct error *err);
 int query_real_time_finish(const struct command *command, const struct partial *merged, struct reply *reply,
-			   struct error *err);
+			 struct error *err);
+int query_spreaders_check(struct context *context, struct command *command, struct error *err);
+int query_spreaders_finish(const struct command *command, const struct partial *merged, struct reply *reply,
+			 struct error *err);
+
+/* verb_analyse.c */
+int query_total_finish(const struct command *command, const struct partial *merged, struct reply *reply,
+			 struct error *err);
+int query_quantiles_check(struct context *context, struct command *command, struct error *err);
+int query_quantiles_finish(const struct command *command, const struct partial *merged, struct reply *reply,
+			 struct error *err);
+int query_sizes_check(struct context *context, struct command *command, struct error *err);
+int query_sizes_finish(const struct command *command, const struct partial *merged, struct reply *reply,
+			 struct error *err);
+int query_entropy_finish(const struct command *command, const struct partial *merged, struct reply *reply,
+			 struct error *err);
+
+/* verb_change.c */
+int query_changers_check(struct context *context, struct command *command, struct error *err);
+void query_changers_begin(struct context *context, const struct command *command, struct partial *merged);
+int query_changers_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
+int query_changers_finish(const struct command *command, const struct partial *merged, struct reply *reply,
+			 struct error *err);
+
+/* verb_plan.c */
+int plan_check(struct context *context, struct command *command, struct error *err);
+int plan_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 
 /* verb_tree.c */
 int hello_run(struct context *context, const struct command *command, struct partial *own, struct error *err);

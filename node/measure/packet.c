@@ -257,32 +257,3 @@ void packet_estimate_wire(const struct packet *packet, uint32_t mtu, uint64_t *p
 	*packets = ((uint64_t)payload + segment - 1) / segment;
 	*bytes += (*packets - 1) * packet->header_len;
 }
-
-static void key_append(struct flowkey *key, const uint8_t *bytes, size_t len)
-{
-	memcpy(key->bytes + key->len, bytes, len);
-	key->len = (uint8_t)(key->len + len);
-}
-
-static void key_append_port(struct flowkey *key, uint16_t port)
-{
-	key->bytes[key->len++] = (uint8_t)(port >> 8);
-	key->bytes[key->len++] = (uint8_t)port;
-}
-
-void packet_key(const struct packet *packet, uint8_t fields, struct flowkey *key)
-{
-	size_t address = packet->family == 6 ? 16 : 4;
-
-	memset(key, 0, sizeof(*key));
-	if (fields & FLOWKEY_SRC)
-		key_append(key, packet->src, address);
-	if (fields & FLOWKEY_DST)
-		key_append(key, packet->dst, address);
-	if (fields & FLOWKEY_SPORT)
-		key_append_port(key, packet->sport);
-	if (fields & FLOWKEY_DPORT)
-		key_append_port(key, packet->dport);
-	if (fields & FLOWKEY_PROTO)
-		key->bytes[key->len++] = packet->proto;
-}

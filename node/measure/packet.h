@@ -46,6 +46,7 @@ struct packet {
 	uint8_t header_len;	  /* IP and transport header together, as far as read; 255: 255 or more */
 	uint32_t weight;	  /* packets that this one stands for: 1, unless it was sampled on the way here */
 	uint32_t mtu;		  /* of the interface it came or goes through; 0: unknown */
+	int64_t time_ns;	  /* wall clock of arrival; 0: unknown */
 	const char *in_dev, *out_dev; /* names of the interfaces; NULL: none, or unknown. Borrowed from who made it */
 };
 
@@ -84,7 +85,31 @@ bool packet_has_ports(uint8_t proto);
  * and Shim6 are protocols of their own, as the kernel's rules have it. */
 bool packet_is_extension(uint8_t proto);
 
+/*
+ * How keys of one type are cut out of packets, worked out once. Numbers are as their bytes read in little-endian order,
+ * so that masks and shifts are those of the key's bytes on every machine.
+ */
+struct packet_key_plan {
+	struct packet_key_cut {
+		uint64_t src[2], dst[2]; /* masks, IPv4's in the first 4 bytes; 0: not in the type */
+		uint8_t dst_at;		 /* where the key's dst begins */
+		uint8_t rest_at;	 /* where ports and protocol begin */
+		uint8_t len;
+	} v4, v6;
+	uint64_t sport, dport, proto; /* masks of the three behind the addresses */
+	uint8_t dport_shift, proto_shift;
+};
+
+void packet_key_plan_init(struct packet_key_plan *plan, const struct flowkey_type *type);
+
+/* Writes the key's bytes, zero up to batch_stride of their length (16, 32 or 48), and nothing behind that; returns the
+ * length. */
+uint8_t packet_key_plan_write(const struct packet_key_plan *plan, const struct packet *packet, uint8_t *bytes);
+
+/* The same for one packet, with a plan of its own. */
+void packet_key_write(const struct packet *packet, const struct flowkey_type *type, uint8_t *bytes);
+
 /* Builds the packet's key of a type; all types fit every packet. */
-void packet_key(const struct packet *packet, uint8_t fields, struct flowkey *key);
+void packet_key(const struct packet *packet, const struct flowkey_type *type, struct flowkey *key);
 
 #endif

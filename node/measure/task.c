@@ -3,11 +3,14 @@
 #include "task.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#include "task_keys.h"
 
 struct task_counter {
 	uint64_t number;
 	struct sketch *live;
+	struct sketch *spare; /* empty, for the next seal; NULL: none came back yet */
+	struct task_plan plan;
 };
 
 struct task {
@@ -16,21 +19,20 @@ struct task {
 	uint64_t random; /* state of the generator that samples */
 	struct task_figures figures;
 	size_t counter_count;
-	struct task_counter counters[LIMIT_COUNTERS];
-	struct sketch_item items[TASK_BATCH];
+	struct task_counter counters[TASK_COUNTERS];
+	struct task_matched matched;
+	struct task_keys keys;
 };
 
 struct task *task_create(uint64_t number, const struct filter *filter, uint64_t seed, struct error *err)
 {
-	struct task *task = calloc(1, sizeof *task);
+	struct task *task = aligned_alloc(_Alignof(struct task), sizeof *task);
 
 	if (!task) {
 		error_set(err, ERROR_INTERNAL, "task: out of memory");
 		return NULL;
 	}
-	task->number = number;
-	task->filter = *filter;
-	task->random = seed;
+	*task = (struct task){.number = number, .filter = *filter, .random = seed};
 	return task;
 }
 
@@ -38,8 +40,10 @@ void task_destroy(struct task *task)
 {
 	if (!task)
 		return;
-	for (size_t i = 0; i < task->counter_count; i++)
+	for (size_t i = 0; i < task->counter_count; i++) {
 		sketch_destroy(task->counters[i].live);
+		sketch_destroy(task->counters[i].spare);
+	}
 	free(task);
 }
 
@@ -57,25 +61,47 @@ int task_add_counter(struct task *task, uint64_t counter, const struct sketch_pa
 {
 	struct sketch *live;
 
-	if (task->counter_count == LIMIT_COUNTERS)
-		return error_set(err, ERROR_TOO_LARGE, "task: more than %d counters", LIMIT_COUNTERS);
+	if (task->counter_count == TASK_COUNTERS)
+		return error_set(err, ERROR_TOO_LARGE, "task: more than %d counters", TASK_COUNTERS);
 	live = sketch_create(params, err);
 	if (!live)
 		return -1;
-	task->counters[task->counter_count++] = (struct task_counter){counter, live};
+	task->counters[task->counter_count] = (struct task_counter){.number = counter, .live = live};
+	task_plan_init(&task->counters[task->counter_count++].plan, params);
 	return 0;
+}
+
+static struct task_counter *task_find_counter(struct task *task, uint64_t counter)
+{
+	for (size_t i = 0; i < task->counter_count; i++) {
+		if (task->counters[i].number == counter)
+			return &task->counters[i];
+	}
+	return NULL;
 }
 
 int task_remove_counter(struct task *task, uint64_t counter)
 {
-	for (size_t i = 0; i < task->counter_count; i++) {
-		if (task->counters[i].number != counter)
-			continue;
-		sketch_destroy(task->counters[i].live);
-		task->counters[i] = task->counters[--task->counter_count];
-		return 0;
+	struct task_counter *found = task_find_counter(task, counter);
+
+	if (!found)
+		return -1;
+	sketch_destroy(found->live);
+	sketch_destroy(found->spare);
+	*found = task->counters[--task->counter_count];
+	return 0;
+}
+
+int task_give_spare(struct task *task, uint64_t counter, struct sketch *sketch)
+{
+	struct task_counter *found = task_find_counter(task, counter);
+
+	if (!found || found->spare) {
+		sketch_destroy(sketch);
+		return found ? 0 : -1;
 	}
-	return -1;
+	found->spare = sketch;
+	return 0;
 }
 
 uint64_t task_match(const struct task *task, const struct packet *packets, size_t count,
@@ -125,31 +151,37 @@ static void task_note(struct task *task, const struct packet *packet, uint32_t w
 	task->figures.wire_bytes += wire_bytes * weight;
 }
 
-void task_update(struct task *task, const struct packet *packets, uint64_t mask)
+/* Picks what is counted, and for how many packets each stands. */
+static void task_pick_all(struct task *task, const struct packet *packets, uint64_t mask)
 {
-	const struct packet *matched[TASK_BATCH];
-	uint32_t sample = task->filter.sample > 1 ? task->filter.sample : 1, weight[TASK_BATCH];
-	size_t matches = 0;
+	uint32_t sample = task->filter.sample > 1 ? task->filter.sample : 1;
+	struct task_matched *matched = &task->matched;
+	uint32_t largest = 1;
 
+	matched->count = 0;
+	matched->of_ipv6 = 0;
 	for (; mask; mask &= mask - 1) {
 		const struct packet *packet = &packets[__builtin_ctzll(mask)];
+		uint32_t weight = packet->weight > sample ? packet->weight : sample;
 
-		if (!task_pick(task, packet->weight, sample))
+		if (sample > 1 && !task_pick(task, packet->weight, sample))
 			continue;
-		weight[matches] = packet->weight > sample ? packet->weight : sample;
-		task_note(task, packet, weight[matches]);
-		matched[matches++] = packet;
+		task_note(task, packet, weight);
+		largest |= weight;
+		matched->of_ipv6 |= (uint64_t)(packet->family == 6) << matched->count;
+		matched->weights[matched->count] = weight;
+		matched->packets[matched->count++] = packet;
 	}
-	for (size_t c = 0; c < task->counter_count && matches; c++) {
-		uint8_t fields = sketch_params(task->counters[c].live)->fields;
+	matched->are_all_single = largest == 1;
+}
 
-		for (size_t i = 0; i < matches; i++) {
-			packet_key(matched[i], fields, &task->items[i].key);
-			task->items[i].packets = weight[i];
-			task->items[i].bytes = (uint64_t)matched[i]->bytes * weight[i];
-		}
-		sketch_update(task->counters[c].live, task->items, matches);
-	}
+void task_update(struct task *task, const struct packet *packets, uint64_t mask)
+{
+	task_pick_all(task, packets, mask);
+	if (task->matched.count == 0)
+		return;
+	for (size_t c = 0; c < task->counter_count; c++)
+		task_keys_count(&task->keys, &task->matched, &task->counters[c].plan, task->counters[c].live);
 }
 
 struct task_figures task_figures(const struct task *task)
@@ -162,15 +194,27 @@ size_t task_seal(struct task *task, struct task_sealed *sealed, size_t max)
 	size_t n = 0;
 
 	for (size_t i = 0; i < task->counter_count && n < max; i++) {
-		struct sketch *fresh;
+		struct task_counter *counter = &task->counters[i];
+		struct sketch *fresh = counter->spare;
 
-		if (sketch_is_empty(task->counters[i].live))
+		if (sketch_is_empty(counter->live))
 			continue;
-		fresh = sketch_create(sketch_params(task->counters[i].live), NULL);
+		if (!fresh)
+			fresh = sketch_create(sketch_params(counter->live), NULL);
 		if (!fresh)
 			continue;
-		sealed[n++] = (struct task_sealed){task->counters[i].number, task->counters[i].live};
-		task->counters[i].live = fresh;
+		sealed[n++] = (struct task_sealed){counter->number, counter->live};
+		counter->live = fresh;
+		counter->spare = NULL;
 	}
 	return n;
+}
+
+bool task_wants_seal(const struct task *task)
+{
+	for (size_t i = 0; i < task->counter_count; i++) {
+		if (sketch_wants_seal(task->counters[i].live))
+			return true;
+	}
+	return false;
 }

@@ -8,6 +8,7 @@
 #ifndef MEASURE_TASK_H
 #define MEASURE_TASK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "filter.h"
@@ -15,7 +16,8 @@
 #include "sketch/sketch.h"
 #include "weft/limits.h"
 
-#define TASK_BATCH 64
+#define TASK_BATCH BATCH_MAX
+#define TASK_COUNTERS (LIMIT_COUNTERS + 1) /* and the sketch's profile */
 #define TASK_HOOKS 4
 
 struct task;
@@ -38,10 +40,13 @@ void task_destroy(struct task *task);
 uint64_t task_number(const struct task *task);
 const struct filter *task_filter(const struct task *task);
 
-/* Adds an empty counter; its number is the caller's. */
+/* Adds an empty counter; its number is the caller's. A sketch's profile is a counter as well. */
 int task_add_counter(struct task *task, uint64_t counter, const struct sketch_params *params, struct error *err);
 /* Drops a counter with what it holds; -1 when there is none of this number. */
 int task_remove_counter(struct task *task, uint64_t counter);
+
+/* An empty sketch for the counter's next seal (takes; destroys what it has no use for). -1: there is no such counter. */
+int task_give_spare(struct task *task, uint64_t counter, struct sketch *sketch);
 
 /* Which of up to TASK_BATCH packets match the filter, bit i for packets[i]. fabric may be NULL. */
 uint64_t task_match(const struct task *task, const struct packet *packets, size_t count,
@@ -59,9 +64,13 @@ struct task_figures task_figures(const struct task *task);
 const char *task_hook_name(size_t index);
 
 /*
- * Swaps each counter that holds anything for an empty one; the full ones go to sealed (room for max, owned by the
- * caller). Returns how many. A counter whose fresh sketch cannot be had is left as it is and goes with the next epoch.
+ * Swaps each counter that holds anything for an empty one, its spare if it has one; the full ones go to sealed (room for
+ * max, owned by the caller). Returns how many. A counter whose fresh sketch cannot be had is left as it is and goes with
+ * the next epoch.
  */
 size_t task_seal(struct task *task, struct task_sealed *sealed, size_t max);
+
+/* A counter is near the end of its range: it is to be sealed now. */
+bool task_wants_seal(const struct task *task);
 
 #endif

@@ -1,28 +1,39 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * sketch - one door to the counting algorithms: parameters, header, dispatch.
+ * sketch - one door to the counting algorithms: parameters, updates, merging, answers. Its frames are sketch_frame.c's.
  *
- * What must hold for every algorithm is checked here and nowhere else: parameters in their limits, equal
- * parameters before a merge, header and last byte of an encoded sketch. A failure leaves the arguments as
- * they were. Used by tasks and epochs on the capture thread and by whoever merges partials.
+ * What must hold for every algorithm is checked here and nowhere else: parameters in their limits, equal parameters
+ * before a merge. Beside an algorithm with keys this file keeps the distinct count and the sample: of a settled sketch
+ * they are always complete; of a live one they begin when exactness ends, from the keys kept until then. A failure
+ * leaves the arguments as they were. Used by tasks on the capture thread and by whoever merges partials.
  */
-#include "sketch/sketch.h"
+#include "sketch.h"
 
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
-#include "sketch/sketch_ops.h"
+#include "sketch_ops.h"
+#include "sketch_parts.h"
 #include "weft/limits.h"
 
 /* The first is the default. */
 static const struct sketch_ops *const ALGORITHMS[] = {
+	&sketch_line_ops,
 	&sketch_count_min_ops,
+	&sketch_spread_ops,
+	&sketch_profile_ops,
 };
 
 #define ALGORITHM_COUNT (sizeof(ALGORITHMS) / sizeof(ALGORITHMS[0]))
 
-#define FORMAT_VERSION 1
-static const char MAGIC[3] = { 'W', 'S', 'K' };
+const struct sketch_ops *sketch_ops_numbered(uint32_t number)
+{
+	for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
+		if (ALGORITHMS[i]->number == number)
+			return ALGORITHMS[i];
+	}
+	return NULL;
+}
 
 static const struct sketch_ops *algorithm_find(const struct sketch_params *params, struct error *err)
 {
@@ -30,53 +41,134 @@ static const struct sketch_ops *algorithm_find(const struct sketch_params *param
 
 	if (params->algorithm[0] == '\0')
 		return ALGORITHMS[0];
-	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
+	for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
 		if (strncmp(params->algorithm, ALGORITHMS[i]->name, size) == 0)
 			return ALGORITHMS[i];
-	error_set(err, ERROR_BAD_REQUEST, "algorithm \"%.*s\": unknown (there is: count-min)", (int)size,
+	}
+	error_set(err, ERROR_BAD_REQUEST, "algorithm \"%.*s\": unknown (there are: line, count-min, spread, profile)", (int)size,
 		  params->algorithm);
 	return NULL;
 }
 
-static int params_check(const struct sketch_params *params, struct error *err)
+/* Key type and memory. */
+static int params_check_keys(const struct sketch_params *params, const struct sketch_ops *ops, struct error *err)
 {
-	if (params->fields == 0 || params->fields > FLOWKEY_ALL)
-		return error_set(err, ERROR_BAD_REQUEST, "key type %u: not a mask of key fields (1 to %u)",
-				 params->fields, FLOWKEY_ALL);
-	if (params->unit != SKETCH_PACKETS && params->unit != SKETCH_BYTES)
-		return error_set(err, ERROR_BAD_REQUEST, "unit %u: neither packets (0) nor bytes (1)", params->unit);
+	bool is_spread = ops == &sketch_spread_ops;
+
+	if (ops == &sketch_profile_ops) {
+		if (params->key.fields || params->distinct.fields || params->memory_bytes)
+			return error_set(err, ERROR_BAD_REQUEST, "profile: has neither key nor memory");
+		return 0;
+	}
+	if (!flowkey_type_is_valid(&params->key))
+		return error_set(err, ERROR_BAD_REQUEST, "key type: none (a mask of fields from 1 to %d, prefixes "
+				 "within their addresses)", FLOWKEY_ALL);
+	if (is_spread ? !flowkey_type_is_valid(&params->distinct) : params->distinct.fields != 0)
+		return error_set(err, ERROR_BAD_REQUEST, is_spread ? "distinct: no key type" :
+				 "distinct: only superspreader counters have it");
 	if (params->memory_bytes < LIMIT_SKETCH_MEMORY_MIN || params->memory_bytes > LIMIT_SKETCH_MEMORY_MAX)
 		return error_set(err, ERROR_BAD_REQUEST, "memory %u: not from %u to %u bytes", params->memory_bytes,
 				 LIMIT_SKETCH_MEMORY_MIN, LIMIT_SKETCH_MEMORY_MAX);
 	return 0;
 }
 
+static int params_check(const struct sketch_params *params, const struct sketch_ops *ops, struct error *err)
+{
+	if (params_check_keys(params, ops, err) < 0)
+		return -1;
+	if (params->unit > SKETCH_BYTES)
+		return error_set(err, ERROR_BAD_REQUEST, "unit %u: neither packets (0) nor bytes (1)", params->unit);
+	if (params->units > SKETCH_ONE || (params->units == SKETCH_ONE && ops != &sketch_line_ops))
+		return error_set(err, ERROR_BAD_REQUEST, "units: packets alone is for algorithm line only (both is "
+				 "for all)");
+	if ((params->rows || params->is_conservative) && ops != &sketch_count_min_ops)
+		return error_set(err, ERROR_BAD_REQUEST, "%s: rows and conservative update are count-min's", ops->name);
+	return ops->check ? ops->check(params, err) : 0;
+}
+
+int sketch_check(const struct sketch_params *params, struct error *err)
+{
+	const struct sketch_ops *ops = algorithm_find(params, err);
+
+	return ops ? params_check(params, ops, err) : -1;
+}
+
+unsigned int sketch_distinct_precision(const struct sketch_params *params)
+{
+	return params->memory_bytes >= 256 * 1024 ? 14 : params->memory_bytes >= 64 * 1024 ? 13 : 12;
+}
+
+uint32_t sketch_sample_size(const struct sketch_params *params)
+{
+	uint32_t k = params->memory_bytes / 64;
+
+	return k > 65536 ? 65536 : k;
+}
+
 /* The parameters are copied with the algorithm's full name, so that "default" and its name are equal ones. */
-struct sketch *sketch_create_merged(const struct sketch_params *params, unsigned int scale, struct error *err)
+static struct sketch *sketch_make(const struct sketch_params *params, const struct vector_kernels *kernels,
+				  unsigned int scale, struct error *err)
 {
 	const struct sketch_ops *ops = algorithm_find(params, err);
 	struct sketch_params full = *params;
+	struct sketch *sketch;
 
-	if (!ops || params_check(params, err) < 0)
+	if (!ops || params_check(params, ops, err) < 0)
 		return NULL;
-	if (scale < 1 || scale > SKETCH_SCALE_MAX) {
-		error_set(err, ERROR_BAD_REQUEST, "scale %u: not from 1 to %u", scale, SKETCH_SCALE_MAX);
-		return NULL;
-	}
 	memset(full.algorithm, 0, sizeof(full.algorithm));
 	memcpy(full.algorithm, ops->name, strlen(ops->name));
-	return ops->create(&full, scale, err);
+	sketch = ops->create(&full, kernels, scale, err);
+	if (!sketch)
+		return NULL;
+	sketch->kernels = kernels;
+	sketch->is_exact = ops->has_keys;
+	if (!ops->has_keys)
+		return sketch;
+	sketch->distinct = hyperloglog_create(sketch_distinct_precision(&full), err);
+	sketch->sample = sketch->distinct ? flow_sample_create(sketch_sample_size(&full), err) : NULL;
+	if (sketch->sample)
+		return sketch;
+	sketch_destroy(sketch);
+	return NULL;
+}
+
+struct sketch *sketch_create_on(const struct sketch_params *params, const struct vector_kernels *kernels,
+				struct error *err)
+{
+	return sketch_make(params, kernels, 1, err);
 }
 
 struct sketch *sketch_create(const struct sketch_params *params, struct error *err)
 {
-	return sketch_create_merged(params, 1, err);
+	return sketch_make(params, vector_kernels_best(), 1, err);
+}
+
+struct sketch *sketch_create_merged(const struct sketch_params *params, unsigned int scale, struct error *err)
+{
+	if (scale < 1 || scale > SKETCH_SCALE_MAX) {
+		error_set(err, ERROR_BAD_REQUEST, "scale %u: not from 1 to %u", scale, SKETCH_SCALE_MAX);
+		return NULL;
+	}
+	return sketch_make(params, NULL, scale, err);
 }
 
 void sketch_destroy(struct sketch *sketch)
 {
-	if (sketch)
-		sketch->ops->destroy(sketch);
+	if (!sketch)
+		return;
+	hyperloglog_destroy(sketch->distinct);
+	flow_sample_destroy(sketch->sample);
+	sketch->ops->destroy(sketch);
+}
+
+void sketch_reset(struct sketch *sketch)
+{
+	sketch->ops->reset(sketch);
+	sketch->is_exact = sketch->ops->has_keys;
+	if (sketch->distinct)
+		hyperloglog_reset(sketch->distinct);
+	if (sketch->sample)
+		flow_sample_reset(sketch->sample);
 }
 
 const struct sketch_params *sketch_params(const struct sketch *sketch)
@@ -84,9 +176,87 @@ const struct sketch_params *sketch_params(const struct sketch *sketch)
 	return &sketch->params;
 }
 
-void sketch_update(struct sketch *sketch, const struct sketch_item *items, size_t count)
+uint64_t sketch_hash(const struct sketch *sketch, const struct flowkey *key)
 {
-	sketch->ops->update(sketch, items, count);
+	const struct vector_kernels *kernels = sketch->kernels ? sketch->kernels : vector_kernels_best();
+	uint8_t stride = batch_stride(key->len);
+	uint8_t padded[BATCH_STRIDE_MAX] __attribute__((aligned(16))) = { 0 };
+	uint64_t hash;
+
+	memcpy(padded, key->bytes, key->len);
+	kernels->hash(padded, stride, key->len, 1, sketch->params.seed, &hash);
+	return hash;
+}
+
+/* One exact key into the distinct count and the sample that stand at the context. */
+static bool part_add_key(void *context, const struct flowkey *key, const struct sketch_estimate *estimate)
+{
+	struct sketch *into = context;
+	struct flow_sampled flow = { sketch_hash(into, key), estimate->packets, estimate->bytes };
+
+	hyperloglog_add(into->distinct, &flow.hash, 1);
+	flow_sample_add(into->sample, &flow);
+	return true;
+}
+
+void sketch_add_parts(struct sketch *into, const struct sketch *exact)
+{
+	exact->ops->each(exact, part_add_key, into);
+}
+
+/* What is behind the first skip items. */
+static struct batch batch_rest(const struct batch *batch, size_t skip)
+{
+	struct batch rest = *batch;
+
+	rest.count -= skip;
+	rest.keys += skip * batch->stride;
+	rest.packets = batch->packets ? batch->packets + skip : NULL;
+	rest.bytes = batch->bytes ? batch->bytes + skip : NULL;
+	rest.hashes += skip;
+	return rest;
+}
+
+static void update_keys(struct sketch *sketch, const struct batch *batch)
+{
+	struct batch rest = *batch;
+	uint64_t fresh;
+
+	if (sketch->is_exact) {
+		size_t done = sketch->ops->update_exact(sketch, batch, &fresh);
+
+		if (done == batch->count)
+			return;
+		sketch_add_parts(sketch, sketch);
+		sketch->is_exact = false;
+		rest = batch_rest(batch, done);
+	}
+	fresh = sketch->ops->update(sketch, &rest);
+	hyperloglog_add(sketch->distinct, rest.hashes, fresh);
+	if (sketch->params.units == SKETCH_ONE)
+		rest.bytes = NULL; /* as of the keys that were handed over */
+	flow_sample_update(sketch->sample, &rest);
+}
+
+void sketch_update(struct sketch *sketch, struct batch *batch)
+{
+	uint64_t hashes[BATCH_MAX];
+
+	if (batch->key_len) {
+		sketch->kernels->hash(batch->keys, batch->stride, batch->key_len, batch->count, sketch->params.seed,
+				      hashes);
+		batch->hashes = hashes;
+	}
+	if (sketch->ops->has_keys)
+		update_keys(sketch, batch);
+	else
+		sketch->ops->update(sketch, batch);
+	batch->hashes = NULL;
+}
+
+bool sketch_wants_seal(const struct sketch *sketch)
+{
+	return sketch->ops->wants_seal(sketch);
 }
 
 bool sketch_is_empty(const struct sketch *sketch)
@@ -94,20 +264,37 @@ bool sketch_is_empty(const struct sketch *sketch)
 	return sketch->ops->is_empty(sketch);
 }
 
-/* Refuses by the name of the first parameter that differs. The seed is a secret: its values are not shown. */
-static int params_compare(const struct sketch_params *a, const struct sketch_params *b, struct error *err)
+static int compare_keys(const struct sketch_params *a, const struct sketch_params *b, struct error *err)
 {
 	char type_a[FLOWKEY_TYPE_MAX], type_b[FLOWKEY_TYPE_MAX];
 
-	if (strncmp(a->algorithm, b->algorithm, sizeof(a->algorithm)) != 0)
-		return error_set(err, ERROR_MISMATCH, "merge: algorithm differs: %.16s and %.16s",
-				 a->algorithm, b->algorithm);
-	if (a->fields != b->fields)
+	if (!flowkey_type_equal(&a->key, &b->key))
 		return error_set(err, ERROR_MISMATCH, "merge: key type differs: %s and %s",
-				 flowkey_type_print(a->fields, type_a), flowkey_type_print(b->fields, type_b));
+				 flowkey_type_print(&a->key, type_a), flowkey_type_print(&b->key, type_b));
+	if (!flowkey_type_equal(&a->distinct, &b->distinct))
+		return error_set(err, ERROR_MISMATCH, "merge: distinct differs: %s and %s",
+				 flowkey_type_print(&a->distinct, type_a), flowkey_type_print(&b->distinct, type_b));
+	return 0;
+}
+
+/* Refuses by the name of the first parameter that differs. The seed is a secret: its values are not shown. */
+static int params_compare(const struct sketch_params *a, const struct sketch_params *b, struct error *err)
+{
+	if (strncmp(a->algorithm, b->algorithm, sizeof(a->algorithm)) != 0)
+		return error_set(err, ERROR_MISMATCH, "merge: algorithm differs: %.16s and %.16s", a->algorithm,
+				 b->algorithm);
+	if (compare_keys(a, b, err) < 0)
+		return -1;
 	if (a->unit != b->unit)
 		return error_set(err, ERROR_MISMATCH, "merge: unit differs: %s and %s", a->unit ? "bytes" : "packets",
 				 b->unit ? "bytes" : "packets");
+	if (a->units != b->units)
+		return error_set(err, ERROR_MISMATCH, "merge: units differ: %s and %s",
+				 a->units == SKETCH_ONE ? "packets" : "both", b->units == SKETCH_ONE ? "packets" : "both");
+	if (a->rows != b->rows || a->is_conservative != b->is_conservative)
+		return error_set(err, ERROR_MISMATCH, "merge: rows or conservative update differ: %u%s and %u%s",
+				 a->rows, a->is_conservative ? " conservative" : "", b->rows,
+				 b->is_conservative ? " conservative" : "");
 	if (a->memory_bytes != b->memory_bytes)
 		return error_set(err, ERROR_MISMATCH, "merge: memory differs: %u and %u bytes", a->memory_bytes,
 				 b->memory_bytes);
@@ -116,95 +303,27 @@ static int params_compare(const struct sketch_params *a, const struct sketch_par
 	return 0;
 }
 
+int sketch_compare(const struct sketch *a, const struct sketch *b, struct error *err)
+{
+	return params_compare(&a->params, &b->params, err);
+}
+
+/* The algorithm's part is the only one that can fail, and goes first. */
 int sketch_merge(struct sketch *into, const struct sketch *from, struct error *err)
 {
-	if (params_compare(&into->params, &from->params, err) < 0)
+	if (sketch_compare(into, from, err) < 0)
 		return -1;
-	return into->ops->merge(into, from, err);
-}
-
-int sketch_encode(const struct sketch *sketch, uint8_t **bytes, size_t *len, struct error *err)
-{
-	const struct sketch_params *params = &sketch->params;
-	struct sketch_writer writer = { 0 };
-
-	sketch_put(&writer, MAGIC, sizeof(MAGIC));
-	sketch_put_byte(&writer, FORMAT_VERSION);
-	sketch_put_fixed(&writer, sketch->ops->number, 4);
-	sketch_put_byte(&writer, params->fields);
-	sketch_put_byte(&writer, params->unit);
-	sketch_put_fixed(&writer, params->memory_bytes, 4);
-	sketch_put_fixed(&writer, params->seed, 8);
-	if (sketch->ops->encode(sketch, &writer, err) < 0)
-		goto fail;
-	if (writer.failed) {
-		error_set(err, ERROR_INTERNAL, "sketch: encode: out of memory");
-		goto fail;
+	if (into->ops->merge(into, from, err) < 0)
+		return -1;
+	if (!into->ops->has_keys)
+		return 0;
+	if (from->kernels && from->is_exact) {
+		sketch_add_parts(into, from);
+		return 0;
 	}
-	*bytes = writer.bytes;
-	*len = writer.len;
+	hyperloglog_merge(into->distinct, from->distinct);
+	flow_sample_merge(into->sample, from->sample);
 	return 0;
-
-fail:
-	free(writer.bytes);
-	return -1;
-}
-
-/* Reads magic, version and algorithm. Another version may lay out everything behind the version otherwise. */
-static const struct sketch_ops *header_read(struct sketch_reader *reader, struct error *err)
-{
-	char magic[sizeof(MAGIC)];
-	unsigned int version, number;
-
-	sketch_get(reader, magic, sizeof(magic));
-	version = sketch_get_byte(reader);
-	number = (unsigned int)sketch_get_fixed(reader, 4);
-	if (reader->failed || memcmp(magic, MAGIC, sizeof(MAGIC)) != 0) {
-		error_set(err, ERROR_BAD_REQUEST, "sketch: these bytes are not an encoded sketch");
-		return NULL;
-	}
-	if (version != FORMAT_VERSION) {
-		error_set(err, ERROR_MISMATCH, "sketch: format version %u (this node reads %u)", version,
-			  FORMAT_VERSION);
-		return NULL;
-	}
-	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
-		if (ALGORITHMS[i]->number == number)
-			return ALGORITHMS[i];
-	error_set(err, ERROR_MISMATCH, "sketch: algorithm number %u (unknown to this node)", number);
-	return NULL;
-}
-
-struct sketch *sketch_decode(const uint8_t *bytes, size_t len, unsigned int scale, struct error *err)
-{
-	struct sketch_reader reader = { .at = bytes, .left = len };
-	const struct sketch_ops *ops = header_read(&reader, err);
-	struct sketch_params params = { 0 };
-	struct sketch *sketch;
-
-	if (!ops)
-		return NULL;
-	memcpy(params.algorithm, ops->name, strlen(ops->name));
-	params.fields = sketch_get_byte(&reader);
-	params.unit = sketch_get_byte(&reader);
-	params.memory_bytes = (uint32_t)sketch_get_fixed(&reader, 4);
-	params.seed = sketch_get_fixed(&reader, 8);
-	if (reader.failed) {
-		error_set(err, ERROR_BAD_REQUEST, "sketch: the bytes end inside the parameters");
-		return NULL;
-	}
-	sketch = sketch_create_merged(&params, scale, err);
-	if (!sketch || ops->decode(sketch, &reader, err) < 0)
-		goto fail;
-	if (reader.left) {
-		error_set(err, ERROR_BAD_REQUEST, "sketch: %zu bytes behind its end", reader.left);
-		goto fail;
-	}
-	return sketch;
-
-fail:
-	sketch_destroy(sketch);
-	return NULL;
 }
 
 struct sketch_estimate sketch_estimate(const struct sketch *sketch, const struct flowkey *key)
@@ -220,4 +339,50 @@ struct sketch_quality sketch_quality(const struct sketch *sketch)
 void sketch_each(const struct sketch *sketch, sketch_each_fn fn, void *context)
 {
 	sketch->ops->each(sketch, fn, context);
+}
+
+/* The registers and the sample look at different bits of the hash: two measurements, weighed by their variances. */
+struct sketch_distinct sketch_distinct(const struct sketch *sketch)
+{
+	struct sketch_quality quality = sketch_quality(sketch);
+	double h, s, of_h, of_s;
+
+	if (quality.exact || !sketch->distinct)
+		return (struct sketch_distinct){ (double)quality.keys_listed, 0 };
+	h = hyperloglog_error(sketch->distinct);
+	s = flow_sample_error(sketch->sample);
+	if (s == 0)
+		return (struct sketch_distinct){ flow_sample_distinct(sketch->sample), 0 };
+	of_h = 1 / (h * h);
+	of_s = 1 / (s * s);
+	return (struct sketch_distinct){ (of_h * hyperloglog_estimate(sketch->distinct) +
+					  of_s * flow_sample_distinct(sketch->sample)) / (of_h + of_s),
+					 1 / sqrt(of_h + of_s) };
+}
+
+const struct flow_sample *sketch_sample(const struct sketch *sketch)
+{
+	return sketch->sample;
+}
+
+const struct profile *sketch_profile(const struct sketch *sketch)
+{
+	return sketch->ops->profile ? sketch->ops->profile(sketch) : NULL;
+}
+
+size_t sketch_memory_live(const struct sketch_params *params)
+{
+	const struct sketch_ops *ops = algorithm_find(params, NULL);
+
+	if (!ops)
+		return 0;
+	return ops->memory_live(params) +
+	       (ops->has_keys ? ((size_t)1 << sketch_distinct_precision(params)) + flow_sample_memory(sketch_sample_size(params)) : 0);
+}
+
+size_t sketch_memory(const struct sketch *sketch)
+{
+	return sketch->ops->memory(sketch) +
+	       (sketch->ops->has_keys ? ((size_t)1 << sketch_distinct_precision(&sketch->params)) +
+						flow_sample_memory(sketch_sample_size(&sketch->params)) : 0);
 }

@@ -14,7 +14,7 @@
 #include "weft/partial.h"
 #include "weft/topology.h"
 
-#define HELLO_ID "hello"
+#define HELLO_ID "hello" /* and a blank and the number: which one is answered tells the round trip */
 #define HELLO_MS 1000
 #define HELLO_HUNG_MS 3000
 
@@ -27,6 +27,7 @@ struct link {
 	enum link_state state;
 	uint32_t below;
 	int64_t heard_ms;
+	struct link_clock clock;
 	char why[ERROR_TEXT_MAX];
 };
 
@@ -65,6 +66,11 @@ const char *link_why(const struct link *link)
 	return link->why;
 }
 
+bool link_read_clock(const struct link *link, int64_t wall_us, struct link_clock_reading *reading)
+{
+	return link_clock_read(&link->clock, zclock_usecs(), wall_us, reading);
+}
+
 struct link *downstream_first(struct downstream *downstream)
 {
 	return downstream->links;
@@ -73,6 +79,15 @@ struct link *downstream_first(struct downstream *downstream)
 struct link *link_next(struct link *link)
 {
 	return link->next;
+}
+
+struct link *downstream_find(const struct downstream *downstream, const char *name)
+{
+	struct link *link = downstream->links;
+
+	while (link && strcmp(link->name, name) != 0)
+		link = link->next;
+	return link;
 }
 
 size_t downstream_count(const struct downstream *downstream)
@@ -91,15 +106,6 @@ uint32_t downstream_below(const struct downstream *downstream)
 	return below < LIMIT_NODES ? below : LIMIT_NODES;
 }
 
-static bool downstream_has_name(const struct downstream *downstream, const char *name)
-{
-	for (const struct link *link = downstream->links; link; link = link->next) {
-		if (strcmp(link->name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /*
  * A path through one of our own children, or with what is no name in it, is not our parent's word: believed, it would
  * make that child look like a loop.
@@ -112,7 +118,7 @@ void downstream_set_ancestors(struct downstream *downstream, const json_t *path)
 	json_array_foreach(path, i, name)
 	{
 		if (i + 1 >= LIMIT_TTL || topology_check_name(json_string_value(name), NULL) < 0 ||
-		    downstream_has_name(downstream, json_string_value(name)))
+		    downstream_find(downstream, json_string_value(name)))
 			return;
 	}
 	downstream->ancestors_ms = zclock_mono();
@@ -144,11 +150,12 @@ static void link_greet(struct link *link)
 	bool has_parent = downstream->ancestors && zclock_mono() - downstream->ancestors_ms < HELLO_HUNG_MS;
 	json_t *path = has_parent ? json_copy(downstream->ancestors) : json_array();
 	json_t *hello;
-	char *text;
+	char id[32], *text;
 
 	json_array_append_new(path, json_string(downstream->config.node));
-	hello = json_pack("{s:s, s:i, s:s, s:s, s:s, s:i, s:o}", "type", "hello", "v", WEFT_PROTOCOL_VERSION, "id",
-			  HELLO_ID, "accept", "msgpack", "scope", "local", "timeout_ms", HELLO_MS, "path", path);
+	snprintf(id, sizeof id, HELLO_ID " %llu", (unsigned long long)link_clock_ask(&link->clock, zclock_usecs()));
+	hello = json_pack("{s:s, s:i, s:s, s:s, s:s, s:i, s:o}", "type", "hello", "v", WEFT_PROTOCOL_VERSION, "id", id,
+			  "accept", "msgpack", "scope", "local", "timeout_ms", HELLO_MS, "path", path);
 	text = json_dumps(hello, JSON_COMPACT);
 	json_decref(hello);
 	if (text)
@@ -166,8 +173,9 @@ static void link_refuse(struct link *link, const struct error *why)
 }
 
 /* The child's answer to hello: its name must be the one that was configured. */
-static void link_welcome(struct link *link, const struct partial *partial)
+static void link_welcome(struct link *link, const struct partial *partial, const char *id, int64_t now_us)
 {
+	const json_t *clock = json_object_get(partial->document, "clock_us");
 	const char *name = json_string_value(json_object_get(partial->document, "node"));
 	json_int_t below = json_integer_value(json_object_get(partial->document, "below"));
 	char why[ERROR_TEXT_MAX];
@@ -181,7 +189,7 @@ static void link_welcome(struct link *link, const struct partial *partial)
 		link_enter(link, LINK_VERSION, "its hello does not name it");
 		return;
 	}
-	if (!link->name[0] && !downstream_has_name(link->downstream, name))
+	if (!link->name[0] && !downstream_find(link->downstream, name))
 		snprintf(link->name, sizeof link->name, "%s", name);
 	if (strcmp(link->name, name) != 0) {
 		snprintf(why, sizeof why, "the node there calls itself %s%s", name,
@@ -189,6 +197,9 @@ static void link_welcome(struct link *link, const struct partial *partial)
 		link_enter(link, LINK_DENIED, why);
 		return;
 	}
+	if (json_is_integer(clock))
+		link_clock_take(&link->clock, strtoull(id + strlen(HELLO_ID), NULL, 10), now_us,
+				json_integer_value(clock));
 	link->below = (uint32_t)below;
 	link->downstream->config.on_hello(link->downstream->config.context, link, partial->document);
 	link_enter(link, LINK_UP, "");
@@ -198,6 +209,7 @@ static void link_receive(struct link *link, zmsg_t *message)
 {
 	const struct downstream_config *config = &link->downstream->config;
 	zframe_t *head = zmsg_first(message), *body = zmsg_next(message);
+	int64_t now_us = zclock_usecs();
 	struct error err = {0};
 	struct partial hello;
 	char id[64];
@@ -208,7 +220,7 @@ static void link_receive(struct link *link, zmsg_t *message)
 			  link_name(link), err.text);
 		return;
 	}
-	if (strcmp(id, HELLO_ID) != 0) {
+	if (strncmp(id, HELLO_ID, strlen(HELLO_ID)) != 0) {
 		config->on_partial(config->context, link, zframe_data(head), zframe_size(head),
 				   body ? zframe_data(body) : NULL, body ? zframe_size(body) : 0);
 		return;
@@ -217,7 +229,7 @@ static void link_receive(struct link *link, zmsg_t *message)
 		link_refuse(link, &err);
 		return;
 	}
-	link_welcome(link, &hello);
+	link_welcome(link, &hello, id, now_us);
 	partial_clear(&hello);
 }
 
@@ -251,9 +263,11 @@ static int on_monitor(zloop_t *loop, zsock_t *monitor, void *context)
 		zmsg_destroy(&message);
 		if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
 			link->heard_ms = zclock_mono();
+			link_clock_forget(&link->clock);
 			link_enter(link, LINK_JOINING, "waiting for its hello");
 			link_greet(link);
 		} else if (event == ZMQ_EVENT_DISCONNECTED) {
+			link_clock_forget(&link->clock);
 			link_enter(link, LINK_DOWN, "its connection broke");
 		}
 	}

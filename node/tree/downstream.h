@@ -3,7 +3,8 @@
  * downstream - the links to this node's children: one DEALER each, what state it is in, and what it brings.
  *
  * hello is the first word on a link, and again every second as its heartbeat: it must be answered by the child's loop.
- * A child that is not up is never sent a command; a link that breaks says so at once (on_lost).
+ * A child that is not up is never sent a command; a link that breaks says so at once (on_lost). The same hello measures
+ * the child's clock.
  */
 #ifndef TREE_DOWNSTREAM_H
 #define TREE_DOWNSTREAM_H
@@ -12,6 +13,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "link_clock.h"
 #include "link_state.h"
 #include "weft/error.h"
 #include "weft/log.h"
@@ -55,6 +57,8 @@ void downstream_set_ancestors(struct downstream *downstream, const json_t *path)
 
 struct link *downstream_first(struct downstream *downstream);
 struct link *link_next(struct link *link);
+/* NULL: no child has this name. */
+struct link *downstream_find(const struct downstream *downstream, const char *name);
 size_t downstream_count(const struct downstream *downstream);
 
 /* Nodes below this one, as far as the children have said; a link that leads back hides none. */
@@ -65,6 +69,13 @@ const char *link_endpoint(const struct link *link);
 enum link_state link_state(const struct link *link);
 uint32_t link_below(const struct link *link);  /* nodes behind the child, as it said last */
 const char *link_why(const struct link *link); /* what keeps it from being up; "" when nothing is known */
+
+/*
+ * How far the child's clock is from this node's, as its answers to hello have shown on this connection; wall_us is this
+ * node's wall clock in us, read right before the call. False, and reading is left as it was: not known (yet), or the
+ * child does not say what time it has. Of a hung child it is only older.
+ */
+bool link_read_clock(const struct link *link, int64_t wall_us, struct link_clock_reading *reading);
 
 /* Sends without waiting; fails when the link is not up or its queue is full. */
 int link_send(struct link *link, const char *text, size_t len, struct error *err);

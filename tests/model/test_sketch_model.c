@@ -1,385 +1,304 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The sketch against exact counting, over seeds: skewed and flat streams, both units, key types of both families,
- * cut into parts and merged in several orders. For every key that was ever counted, and for as many that were not:
- * lower <= truth <= upper; the stated error is passed as rarely as the confidence says; what is above
- * listed_above is listed; totals are the truth. A failure prints the seed and the shape.
+ * Sketches against exact counting, over seeds: each seed draws two streams, feeds them to one sketch after the other,
+ * and to one each, which are merged. What is linear must then be equal; for every key that was counted, and for as many
+ * that were not, what is called certain must hold, and what is promised with a confidence may be missed as often as
+ * that says, over all seeds. A failure prints the seed and the form of sketch.
  */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "model_fixture.h"
+#include "sketch/sketch_count_min.h"
 
-#include <cmocka.h>
+#define KEYS_MAX 4000
+#define SEEDS 50
+#define SEEDS_LONG 1000
 
-#include "sketch/sketch.h"
-#include "weft/limits.h"
-
-#define KEYS 6000
-#define PARTS_MAX 8
-
-/* One way to make a stream. */
-struct shape {
-	const char *name;
-	double skew;		/* 0: all keys alike; below 0: first sixty keys alike, at the end all others */
-	uint32_t packets;	/* of the whole stream */
-	uint32_t keys;
-	unsigned int parts;	/* sketches that it is dealt to */
-	bool by_key;		/* each key goes to one part only */
-	uint8_t unit;
-	uint32_t memory;
+struct form {
+	const char *name, *algorithm;
+	uint8_t unit, units, rows;
+	bool is_conservative;
 };
 
-static const struct shape SHAPES[] = {
-	{ "few keys", 1.0, 20000, 90, 4, false, SKETCH_PACKETS, LIMIT_SKETCH_MEMORY_MIN },
-	{ "skewed", 1.0, 60000, KEYS, 1, false, SKETCH_PACKETS, LIMIT_SKETCH_MEMORY_MIN },
-	{ "steep, bytes", 1.3, 60000, KEYS, 3, false, SKETCH_BYTES, LIMIT_SKETCH_MEMORY_MIN },
-	{ "flat", 0.0, 60000, KEYS, 2, false, SKETCH_PACKETS, LIMIT_SKETCH_MEMORY_MIN },
-	{ "each once", 0.0, 4000, KEYS, 2, false, SKETCH_BYTES, LIMIT_SKETCH_MEMORY_MIN },
-	{ "dealt by key", 1.0, 60000, KEYS, 8, true, SKETCH_PACKETS, LIMIT_SKETCH_MEMORY_MIN },
-	{ "dealt at random", 0.9, 60000, KEYS, 8, false, SKETCH_BYTES, 2 * LIMIT_SKETCH_MEMORY_MIN },
-	{ "sixty, then all", -1.0, 120000, KEYS, 2, false, SKETCH_PACKETS, LIMIT_SKETCH_MEMORY_MIN },
-	{ "room for most", 1.0, 60000, KEYS, 4, true, SKETCH_PACKETS, 1024 * 1024 },
+static const struct form FORMS[] = {
+	{"line, packets alone", "line", SKETCH_PACKETS, SKETCH_ONE, 0, false},
+	{"line", "line", SKETCH_PACKETS, SKETCH_BOTH, 0, false},
+	{"line, by bytes", "line", SKETCH_BYTES, SKETCH_BOTH, 0, false},
+	{"count-min", "count-min", SKETCH_PACKETS, SKETCH_BOTH, 0, false},
+	{"count-min, by bytes, ten rows", "count-min", SKETCH_BYTES, SKETCH_BOTH, 10, false},
+	{"count-min, two rows", "count-min", SKETCH_PACKETS, SKETCH_BOTH, 2, false},
+	{"count-min, conservative", "count-min", SKETCH_PACKETS, SKETCH_BOTH, 0, true},
+	{"count-min, conservative, by bytes, two rows", "count-min", SKETCH_BYTES, SKETCH_BOTH, 2, true},
 };
 
-#define SHAPE_COUNT (sizeof(SHAPES) / sizeof(SHAPES[0]))
+#define FORM_COUNT (sizeof(FORMS) / sizeof(FORMS[0]))
+
+/* Of one form, over all seeds. */
+struct tallies {
+	struct tally bound, upper, listed, distinct;
+	unsigned int exact, inexact;
+};
 
 struct model {
-	const struct shape *shape;
+	const struct form *form;
 	uint64_t seed, random;
+	uint32_t keys;
 	struct sketch_params params;
-	struct sketch *parts[PARTS_MAX];
-	uint64_t packets[KEYS], bytes[KEYS];	/* the truth */
+	struct sketch *parts[2], *all;		     /* live */
+	struct sketch *merged, *whole;		     /* settled: of the parts, and of all */
+	uint64_t packets[KEYS_MAX], bytes[KEYS_MAX]; /* the truth */
 	uint64_t total_packets, total_bytes;
+	uint32_t distinct;
+	bool is_listed[KEYS_MAX];
+	uint64_t listed;
+	struct tallies *tallies;
 };
 
-static uint64_t random_next(uint64_t *state)
+static void fail_model(const struct model *model, const char *what, uint32_t number)
 {
-	uint64_t mixed = *state += 0x9e3779b97f4a7c15ULL;
-
-	mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9ULL;
-	mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebULL;
-	return mixed ^ mixed >> 31;
+	fail_msg("seed %llu, %s: %s (%u)", (unsigned long long)model->seed, model->form->name, what, number);
 }
 
-/* A number below keys, small ones oftener: the inverse of a power law. */
-static uint32_t key_draw(struct model *model)
+/* One stream into its part and into the sketch of all, in batches of different sizes. */
+static void stream_feed(struct model *model, struct sketch *part)
 {
-	double uniform = (double)(random_next(&model->random) >> 11) / 9007199254740992.0;
-	double skew = model->shape->skew, keys = model->shape->keys;
+	static const double skews[] = {0, 0.8, 1.0, 1.3};
+	double skew = skews[random_next(&model->random) % 4];
+	uint32_t packets = 20u << random_next(&model->random) % 10;
+	struct feeder *feeders = calloc(2, sizeof(*feeders));
 
-	if (skew < 0 && model->total_packets < model->shape->packets / 20 * 19)
-		return (uint32_t)(uniform * 60);
-	if (skew <= 0)
-		return (uint32_t)(uniform * keys);
-	if (skew == 1.0)
-		return (uint32_t)(pow(keys + 1, uniform) - 1);
-	return (uint32_t)(pow(1 + uniform * (pow(keys + 1, 1 - skew) - 1), 1 / (1 - skew)) - 1);
-}
-
-/* Key number as an IPv4 key, every third as an IPv6 one. */
-static struct flowkey key_make(uint32_t number)
-{
-	struct flowkey key = { .len = number % 3 ? 13 : 37 };
-	uint64_t random = number;
-
-	for (size_t i = 4; i < key.len; i++)
-		key.bytes[i] = (uint8_t)random_next(&random);
-	memcpy(key.bytes, &(uint32_t){ number }, 4);
-	return key;
-}
-
-static void stream_feed(struct model *model)
-{
-	const struct shape *shape = model->shape;
-
-	for (uint32_t i = 0; i < shape->packets; i++) {
-		uint32_t number = key_draw(model) % KEYS;
-		struct sketch_item item = { key_make(number), 1, 40 + (uint32_t)(random_next(&model->random) % 1460) };
-		uint64_t part = shape->by_key ? number : random_next(&model->random);
-
-		model->packets[number] += item.packets;
-		model->bytes[number] += item.bytes;
-		model->total_packets += item.packets;
-		model->total_bytes += item.bytes;
-		sketch_update(model->parts[part % shape->parts], &item, 1);
+	assert_non_null(feeders);
+	for (unsigned int i = 0; i < 2; i++) {
+		feeders[i].take = sketch_take;
+		feeders[i].context = i ? model->all : part;
+		feeders[i].size = 1 + random_next(&model->random) % BATCH_MAX;
 	}
+	for (uint32_t i = 0; i < packets; i++) {
+		uint32_t number = number_draw(&model->random, skew, model->keys);
+		uint32_t weight = model->form->units == SKETCH_ONE ? 1 : 1 + random_next(&model->random) % 3;
+		uint32_t bytes = 40 + (uint32_t)(random_next(&model->random) % 1460);
+		struct flowkey key = key_make(number);
+
+		model->distinct += model->packets[number] == 0;
+		model->packets[number] += weight;
+		model->bytes[number] += (uint64_t)weight * bytes;
+		model->total_packets += weight;
+		model->total_bytes += (uint64_t)weight * bytes;
+		feeder_add(&feeders[0], &key, weight, bytes);
+		feeder_add(&feeders[1], &key, weight, bytes);
+	}
+	feeder_flush(&feeders[0]);
+	feeder_flush(&feeders[1]);
+	free(feeders);
 }
 
-static struct model *model_create(const struct shape *shape, uint64_t seed)
+static struct model *model_create(const struct form *form, uint64_t seed, struct tallies *tallies)
 {
 	struct model *model = calloc(1, sizeof(*model));
 
 	assert_non_null(model);
-	model->shape = shape;
+	model->form = form;
 	model->seed = model->random = seed;
-	model->params = (struct sketch_params){
-		.fields = FLOWKEY_ALL, .unit = shape->unit, .memory_bytes = shape->memory,
-		.seed = random_next(&model->random),
-	};
-	for (unsigned int i = 0; i < shape->parts; i++) {
-		model->parts[i] = sketch_create(&model->params, NULL);
-		assert_non_null(model->parts[i]);
+	model->tallies = tallies;
+	model->keys = 30 + (uint32_t)(random_next(&model->random) % (KEYS_MAX - 30));
+	if (seed % 4 == 0)
+		model->keys = 30 + model->keys % 50; /* room for all */
+	if (seed % 8 == 1)
+		model->keys = 100 + model->keys % 100; /* so few that none is small */
+	model->params = (struct sketch_params){.key = flowkey_type_of(FLOWKEY_ALL),
+					       .unit = form->unit,
+					       .units = form->units,
+					       .rows = form->rows,
+					       .is_conservative = form->is_conservative,
+					       .memory_bytes = LIMIT_SKETCH_MEMORY_MIN,
+					       .seed = random_next(&model->random)};
+	strcpy(model->params.algorithm, form->algorithm);
+	model->all = live_make(&model->params);
+	model->merged = settled_make(&model->params, 1 + seed % 3);
+	model->whole = settled_make(&model->params, 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		model->parts[i] = live_make(&model->params);
+		stream_feed(model, model->parts[i]);
+		merge(model->merged, model->parts[i]);
 	}
-	stream_feed(model);
+	merge(model->whole, model->all);
 	return model;
 }
 
 static void model_destroy(struct model *model)
 {
-	for (unsigned int i = 0; i < model->shape->parts; i++)
-		sketch_destroy(model->parts[i]);
+	sketch_destroy(model->whole);
+	sketch_destroy(model->merged);
+	sketch_destroy(model->parts[1]);
+	sketch_destroy(model->parts[0]);
+	sketch_destroy(model->all);
 	free(model);
 }
 
-static void fail_model(const struct model *model, const char *what, uint32_t number)
-{
-	fail_msg("seed %llu, %s: %s (key %u)", (unsigned long long)model->seed, model->shape->name, what, number);
-}
-
-struct listing {
-	const struct model *model;
-	bool listed[KEYS];
-	uint64_t count;
-};
-
 static bool on_listed(void *context, const struct flowkey *key, const struct sketch_estimate *estimate)
 {
-	struct listing *listing = context;
-	uint32_t number;
+	struct model *model = context;
+	uint32_t number = key_number(key);
+	struct flowkey expected = key_make(number);
 
-	memcpy(&number, key->bytes, 4);
-	if (number >= KEYS || listing->listed[number] || estimate->lower > estimate->upper)
-		fail_model(listing->model, "listed twice, or never counted, or with crossed bounds", number);
-	listing->listed[number] = true;
-	listing->count++;
+	if (number >= model->keys || !flowkey_equal(key, &expected) || model->is_listed[number] ||
+	    model->packets[number] == 0 || estimate->lower > estimate->upper)
+		fail_model(model, "listed twice, or never counted, or with crossed bounds", number);
+	model->is_listed[number] = true;
+	model->listed++;
 	return true;
 }
 
-static void key_check(const struct model *model, const struct sketch *sketch, const struct sketch_quality *quality,
-		      uint32_t number, uint32_t *beyond)
+/* What the ranking unit and the other one are of a key. */
+static void key_check(struct model *model, const struct sketch *sketch, const struct sketch_quality *quality,
+		      uint32_t number)
 {
 	struct flowkey key = key_make(number);
 	struct sketch_estimate estimate = sketch_estimate(sketch, &key);
-	bool is_bytes = model->shape->unit == SKETCH_BYTES;
-	uint64_t packets = number < KEYS ? model->packets[number] : 0, bytes = number < KEYS ? model->bytes[number] : 0;
-	uint64_t truth = is_bytes ? bytes : packets, other = is_bytes ? packets : bytes;
-	uint64_t other_estimate = is_bytes ? estimate.packets : estimate.bytes;
+	bool is_bytes = model->form->unit == SKETCH_BYTES, is_known = number < model->keys;
+	uint64_t truth = !is_known ? 0 : is_bytes ? model->bytes[number] : model->packets[number];
+	uint64_t value = is_bytes ? estimate.bytes : estimate.packets;
+	uint64_t distance = value > truth ? value - truth : truth - value;
+	bool is_unlisted = is_known && truth > quality->listed_above && !model->is_listed[number];
 
-	if (estimate.lower > truth || estimate.upper < truth)
-		fail_model(model, "the truth is outside the bounds", number);
-	if ((is_bytes ? estimate.bytes : estimate.packets) != estimate.upper)
-		fail_model(model, "the estimate is not the upper bound", number);
-	if (other_estimate > other || (quality->exact && other_estimate != other))
-		fail_model(model, "the unit that does not rank is no lower bound", number);
-	if (quality->exact && estimate.lower != estimate.upper)
+	if (estimate.lower > truth)
+		fail_model(model, "the truth is below what is certain", number);
+	if (model->params.algorithm[0] == 'c' && (estimate.upper < truth || is_unlisted))
+		fail_model(model, "the truth is above what is certain", number);
+	if (quality->exact && (distance || estimate.upper != truth))
 		fail_model(model, "exact, but not", number);
-	*beyond += estimate.upper - truth > quality->error_bound;
+	if (quality->exact && model->form->units == SKETCH_BOTH && is_known &&
+	    (estimate.bytes != model->bytes[number] || estimate.packets != model->packets[number]))
+		fail_model(model, "exact, but not in both units", number);
+	tally_add(&model->tallies->bound, distance > quality->error_bound, quality->confidence);
+	tally_add(&model->tallies->upper, estimate.upper < truth, quality->confidence);
+	if (is_known && truth > quality->listed_above)
+		tally_add(&model->tallies->listed, is_unlisted, quality->confidence);
 }
 
-/* Everything that a sketch of the whole stream must keep. */
-static void model_check(const struct model *model, const struct sketch *sketch)
+/* Everything that a sketch of both streams must keep. */
+static void model_check(struct model *model, const struct sketch *sketch)
 {
 	struct sketch_quality quality = sketch_quality(sketch);
-	struct listing *listing = calloc(1, sizeof(*listing));
-	uint32_t beyond = 0;
+	struct sketch_distinct distinct = sketch_distinct(sketch);
+	bool is_missed = fabs(distinct.count - model->distinct) > 4 * distinct.error * model->distinct;
 
-	assert_non_null(listing);
-	listing->model = model;
-	sketch_each(sketch, on_listed, listing);
-	if (quality.packets != model->total_packets || quality.bytes != model->total_bytes)
+	memset(model->is_listed, 0, sizeof(model->is_listed));
+	model->listed = 0;
+	sketch_each(sketch, on_listed, model);
+	if (quality.packets != model->total_packets ||
+	    (model->form->units == SKETCH_BOTH && quality.bytes != model->total_bytes))
 		fail_model(model, "totals", 0);
-	if (listing->count != quality.keys_listed)
-		fail_model(model, "keys_listed", 0);
-	for (uint32_t number = 0; number < 2 * KEYS; number++) {
-		uint64_t truth = number >= KEYS ? 0 :
-			model->shape->unit == SKETCH_BYTES ? model->bytes[number] : model->packets[number];
+	if (model->listed != quality.keys_listed || quality.saturated)
+		fail_model(model, "keys_listed, or saturated", 0);
+	if (quality.exact && (is_missed || model->listed != model->distinct))
+		fail_model(model, "exact, but not all keys are listed", model->distinct);
+	(*(quality.exact ? &model->tallies->exact : &model->tallies->inexact))++;
+	if (!quality.exact)
+		tally_add(&model->tallies->distinct, is_missed, 0.9999); /* four standard errors */
+	for (uint32_t number = 0; number < 2 * model->keys; number++)
+		key_check(model, sketch, &quality, number);
+}
 
-		key_check(model, sketch, &quality, number, &beyond);
-		if (truth > quality.listed_above && !listing->listed[number])
-			fail_model(model, "above listed_above and not listed", number);
+/* The parts of which merge(a, b) must have exactly what a sketch fed a, then b, has. */
+static void linear_check(const struct model *model)
+{
+	bool is_exact = sketch_quality(model->merged).exact;
+	const struct count_min *merged, *whole;
+
+	if (is_exact && sketch_quality(model->whole).exact) {
+		if (!is_same(model->merged, model->whole))
+			fail_model(model, "both exact, and not equal", 0);
+		return;
 	}
-	if (beyond > (1 - quality.confidence) * 2 * KEYS)
-		fail_model(model, "the error bound is passed too often", beyond);
-	free(listing);
+	if (!samples_equal(model->merged, model->whole))
+		fail_model(model, "the samples differ", 0);
+	if (!is_exact && !sketch_quality(model->whole).exact &&
+	    sketch_distinct(model->merged).count != sketch_distinct(model->whole).count)
+		fail_model(model, "the distinct counts differ", 0);
+	if (model->params.algorithm[0] != 'c' || model->form->is_conservative)
+		return;
+	merged = (const struct count_min *)model->merged;
+	whole = (const struct count_min *)model->whole;
+	if (!merged->exact && !whole->exact &&
+	    memcmp(merged->cells, whole->cells, count_min_cell_count(merged) * sizeof(uint64_t)) != 0)
+		fail_model(model, "the cells differ", 0);
 }
 
-static struct sketch *merged_create(const struct model *model, unsigned int scale)
+static void commutes_check(const struct model *model)
 {
-	struct sketch *sketch = sketch_create_merged(&model->params, scale, NULL);
+	struct sketch *swapped = settled_make(&model->params, 1 + model->seed % 3);
 
-	assert_non_null(sketch);
-	return sketch;
+	merge(swapped, model->parts[1]);
+	merge(swapped, model->parts[0]);
+	if (model->params.algorithm[0] == 'l' && !is_same(swapped, model->merged))
+		fail_model(model, "the other order gives another sketch", 0);
+	if (sketch_quality(swapped).packets != model->total_packets || !samples_equal(swapped, model->merged))
+		fail_model(model, "the other order counts otherwise", 0);
+	sketch_destroy(swapped);
 }
 
-static void merge(struct sketch *into, const struct sketch *from)
+static void test_streams_over_seeds(void **state)
 {
-	assert_int_equal(sketch_merge(into, from, NULL), 0);
-}
+	uint64_t seeds = getenv("WEFT_LONG") ? SEEDS_LONG : SEEDS;
 
-/* The sketch as it arrives on the other side of the wire. */
-static struct sketch *sent(const struct sketch *sketch, unsigned int scale)
-{
-	struct sketch *arrived;
-	struct error err = { 0 };
-	uint8_t *bytes;
-	size_t len;
+	(void)state;
+	for (size_t form = 0; form < FORM_COUNT; form++) {
+		struct tallies tallies = {0};
 
-	assert_int_equal(sketch_encode(sketch, &bytes, &len, NULL), 0);
-	arrived = sketch_decode(bytes, len, scale, &err);
-	free(bytes);
-	if (!arrived)
-		fail_msg("%s", err.text);
-	return arrived;
-}
+		for (uint64_t seed = 1; seed <= seeds; seed++) {
+			struct model *model = model_create(&FORMS[form], seed, &tallies);
+			struct sketch *arrived = sent(model->merged, 1 + seed % 3);
 
-/* One after the other, and as a tree whose levels are sent over the wire; forwards and backwards. */
-static void orders_check(const struct model *model)
-{
-	unsigned int parts = model->shape->parts;
-
-	for (unsigned int scale = 1; scale <= 4; scale *= 2) {
-		struct sketch *forwards = merged_create(model, scale), *backwards = merged_create(model, scale);
-		struct sketch *tree = merged_create(model, scale);
-
-		for (unsigned int i = 0; i < parts; i++) {
-			merge(forwards, model->parts[i]);
-			merge(backwards, model->parts[parts - 1 - i]);
-		}
-		for (unsigned int i = 0; i < parts; i += 2) {
-			struct sketch *pair = sent(model->parts[i], scale), *arrived;
-
-			if (i + 1 < parts)
-				merge(pair, model->parts[i + 1]);
-			arrived = sent(pair, 1);
-			merge(tree, arrived);
+			if (!is_same(arrived, model->merged))
+				fail_model(model, "what was sent arrived as something else", 0);
+			linear_check(model);
+			commutes_check(model);
+			model_check(model, model->merged);
+			model_check(model, model->whole);
 			sketch_destroy(arrived);
-			sketch_destroy(pair);
+			model_destroy(model);
 		}
-		model_check(model, forwards);
-		model_check(model, backwards);
-		model_check(model, tree);
-		sketch_destroy(tree);
-		sketch_destroy(backwards);
-		sketch_destroy(forwards);
+		print_message("%s: %u exact, %u not; beyond the bound %llu of %llu (allowed %.0f)\n", FORMS[form].name,
+			      tallies.exact, tallies.inexact, (unsigned long long)tallies.bound.misses,
+			      (unsigned long long)tallies.bound.tries, tallies.bound.expected);
+		tally_check(&tallies.bound, FORMS[form].name, "the error is beyond its bound");
+		tally_check(&tallies.upper, FORMS[form].name, "the truth is above its upper bound");
+		tally_check(&tallies.listed, FORMS[form].name, "keys above listed_above are not listed");
+		tally_check(&tallies.distinct, FORMS[form].name, "the distinct count is off by four errors");
+		assert_true(tallies.exact > 0 && tallies.inexact > 0);
+		if (FORMS[form].rows == 2)
+			assert_true(tallies.bound.expected > 0); /* the probable bound was met with, too */
 	}
 }
 
-/* Both bounds must be met with: the certain one, and the probable one where large keys fill the table. */
-static void test_bounds_hold_over_seeds(void **state)
-{
-	unsigned int certain = 0, probable = 0;
-
-	(void)state;
-	for (uint64_t seed = 1; seed <= 6; seed++)
-		for (size_t i = 0; i < SHAPE_COUNT; i++) {
-			struct model *model = model_create(&SHAPES[i], seed);
-
-			if (model->shape->parts == 1)
-				model_check(model, model->parts[0]);
-			if (!sketch_quality(model->parts[0]).exact)
-				(*(sketch_quality(model->parts[0]).confidence < 1 ? &probable : &certain))++;
-			orders_check(model);
-			model_destroy(model);
-		}
-	assert_true(certain > 0 && probable > 0);
-}
-
-static void assert_same(const struct model *model, const struct sketch *a, const struct sketch *b)
-{
-	uint8_t *bytes_a, *bytes_b;
-	size_t len_a, len_b;
-
-	assert_int_equal(sketch_encode(a, &bytes_a, &len_a, NULL), 0);
-	assert_int_equal(sketch_encode(b, &bytes_b, &len_b, NULL), 0);
-	if (len_a != len_b || memcmp(bytes_a, bytes_b, len_a) != 0)
-		fail_model(model, "two sketches differ", 0);
-	free(bytes_a);
-	free(bytes_b);
-}
-
-/* While all is exact, and with room enough also beyond, the order of two does not matter to the last bit. */
-static void test_merge_of_two_commutes(void **state)
+/* A live sketch that is asked says what it says once settled. */
+static void test_settling_changes_no_answer(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 6; seed++)
-		for (size_t i = 0; i < SHAPE_COUNT; i++) {
-			struct model *model = model_create(&SHAPES[i], seed);
-			const struct sketch *a = model->parts[0], *b = model->parts[model->shape->parts - 1];
-			struct sketch *ab = merged_create(model, 2), *ba = merged_create(model, 2);
+	for (size_t form = 0; form < FORM_COUNT; form++)
+		for (uint64_t seed = 1; seed <= 10; seed++) {
+			struct tallies tallies = {0};
+			struct model *model = model_create(&FORMS[form], seed, &tallies);
 
-			merge(ab, a);
-			merge(ab, b);
-			merge(ba, b);
-			merge(ba, a);
-			assert_same(model, ab, ba);
-			sketch_destroy(ba);
-			sketch_destroy(ab);
-			model_destroy(model);
-		}
-}
+			if (!is_same(model->all, model->whole))
+				fail_model(model, "a live sketch and what it settles to differ", 0);
+			for (uint32_t number = 0; number < 2 * model->keys; number++) {
+				struct flowkey key = key_make(number);
+				struct sketch_estimate live = sketch_estimate(model->all, &key);
+				struct sketch_estimate settled = sketch_estimate(model->whole, &key);
 
-/* Few keys: merged parts equal, to the last bit, one sketch that was fed everything. */
-static void test_merge_of_small_sketches_equals_one(void **state)
-{
-	(void)state;
-	for (uint64_t seed = 1; seed <= 10; seed++) {
-		struct model *model = model_create(&SHAPES[0], seed);
-		struct sketch *merged = merged_create(model, 1), *one = sketch_create(&model->params, NULL);
-
-		for (unsigned int i = 0; i < model->shape->parts; i++)
-			merge(merged, model->parts[i]);
-		for (uint32_t number = 0; number < KEYS; number++) {
-			struct sketch_item item = { key_make(number), (uint32_t)model->packets[number],
-						    (uint32_t)model->bytes[number] };
-
-			if (item.packets)
-				sketch_update(one, &item, 1);
-		}
-		assert_true(sketch_quality(merged).exact);
-		assert_same(model, merged, one);
-		sketch_destroy(one);
-		sketch_destroy(merged);
-		model_destroy(model);
-	}
-}
-
-/* The same items in one batch or one by one give the same sketch. */
-static void test_batches_of_any_size_are_equal(void **state)
-{
-	(void)state;
-	for (uint64_t seed = 1; seed <= 4; seed++) {
-		struct model *model = model_create(&SHAPES[1], seed);
-		struct sketch *single = sketch_create(&model->params, NULL);
-		struct sketch *batch = sketch_create(&model->params, NULL);
-		struct sketch_item items[200];
-
-		for (unsigned int round = 0; round < 100; round++) {
-			size_t count = random_next(&model->random) % 200;
-
-			for (size_t i = 0; i < count; i++) {
-				items[i] = (struct sketch_item){ key_make(key_draw(model)), 1, 100 };
-				sketch_update(single, &items[i], 1);
+				if (live.packets != settled.packets || live.bytes != settled.bytes ||
+				    live.lower != settled.lower)
+					fail_model(model, "an estimate changed", number);
 			}
-			sketch_update(batch, items, count);
+			model_destroy(model);
 		}
-		assert_same(model, single, batch);
-		sketch_destroy(batch);
-		sketch_destroy(single);
-		model_destroy(model);
-	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bounds_hold_over_seeds),
-		cmocka_unit_test(test_merge_of_two_commutes),
-		cmocka_unit_test(test_merge_of_small_sketches_equals_one),
-		cmocka_unit_test(test_batches_of_any_size_are_equal),
+		cmocka_unit_test(test_streams_over_seeds),
+		cmocka_unit_test(test_settling_changes_no_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

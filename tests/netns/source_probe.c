@@ -37,9 +37,11 @@ struct probe {
 	struct source *source;
 	struct count counts[PROBE_KEYS];
 	size_t count, last;
-	uint64_t unreadable;
+	uint64_t unreadable, untimed;
+	int64_t first_ns, last_ns;	/* least and greatest time of arrival; 0: none was known */
 	struct filter filters[PROBE_FILTERS];
 	bool is_held;
+	struct flowkey_type type;
 	int state;	/* of the source: SOURCE_EMPTY, SOURCE_END or SOURCE_FAILED */
 };
 
@@ -59,17 +61,27 @@ static struct count *count_of(struct probe *probe, uint8_t hook, const struct fl
 	return &probe->counts[probe->count++];
 }
 
+static void time_note(struct probe *probe, int64_t time_ns)
+{
+	probe->untimed += time_ns == 0;
+	if (time_ns && (!probe->first_ns || time_ns < probe->first_ns))
+		probe->first_ns = time_ns;
+	if (time_ns > probe->last_ns)
+		probe->last_ns = time_ns;
+}
+
 static void head_count(struct probe *probe, const struct packet_head *head)
 {
 	struct packet packet;
 	struct flowkey key;
 	struct count *count;
 
+	time_note(probe, head->time_ns);
 	if (packet_parse(head->data, head->captured, head->wire_len, head->hook, &packet) < 0) {
 		probe->unreadable++;
 		return;
 	}
-	packet_key(&packet, PROBE_FIELDS, &key);
+	packet_key(&packet, &probe->type, &key);
 	count = count_of(probe, head->hook, &key);
 	if (!count)
 		return;
@@ -119,9 +131,11 @@ static void probe_count(struct probe *probe)
 	ops->figures(probe->source, &figures);
 	printf("{\"event\": \"count\", \"packets\": %" PRIu64 ", \"batches\": %" PRIu64 ", \"gaps\": %" PRIu64
 	       ", \"overruns\": %" PRIu64 ", \"queue_dropped\": %" PRIu64 ", \"user_dropped\": %" PRIu64
-	       ", \"ring_dropped\": %" PRIu64 ", \"unreadable\": %" PRIu64 ", \"ended\": %s, \"warning\": ",
+	       ", \"ring_dropped\": %" PRIu64 ", \"unreadable\": %" PRIu64 ", \"untimed\": %" PRIu64
+	       ", \"times\": [%" PRId64 ", %" PRId64 "], \"ended\": %s, \"warning\": ",
 	       figures.packets, figures.batches, figures.gaps, figures.overruns, figures.queue_dropped,
-	       figures.user_dropped, figures.ring_dropped, probe->unreadable,
+	       figures.user_dropped, figures.ring_dropped, probe->unreadable, probe->untimed, probe->first_ns,
+	       probe->last_ns,
 	       probe->state == SOURCE_END ? "true" : "false");
 	text_print(warning ? warning : "");
 	printf(", \"keys\": {");
@@ -130,7 +144,7 @@ static void probe_count(struct probe *probe)
 
 		printf("%s\"%s %s\": [%" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %u, %u]", i ? ", " : "",
 		       count->hook == HOOK_ANY ? "ANY" : filter_hook_name(count->hook),
-		       flowkey_print(PROBE_FIELDS, &count->key, key), count->packets, count->bytes, count->payload,
+		       flowkey_print(&probe->type, &count->key, key), count->packets, count->bytes, count->payload,
 		       count->in_index, count->out_index);
 	}
 	printf("}}\n");
@@ -238,6 +252,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: source_probe SPEC NUMBER SECONDS\n");
 		return 2;
 	}
+	probe.type = flowkey_type_of(PROBE_FIELDS);
 	probe.source = source_create(argv[1], (uint16_t)atoi(argv[2]), &err);
 	if (probe.source) {
 		printf("{\"event\": \"ready\"}\n");

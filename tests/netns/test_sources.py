@@ -329,6 +329,32 @@ def test_ruled_source_equals_the_rules_counters_and_what_was_sent(net, kind):
             assert count["keys"][key][3:] == ([index, 0] if key.startswith("INPUT") else [0, index])
 
 
+@pytest.mark.parametrize("kind", ["nfqueue", "nflog", "packet:v0"])
+def test_the_kernels_time_of_arrival_is_taken(net, kind):
+    """Queues and logs have it of packets that came in; what this host makes itself was not received at any time."""
+    begin = time.time_ns()
+    probe = net.probe(kind)
+    if kind in RULED:
+        net.rules("b", kind)
+    net.begin("b", UDP_SINK, 5005)
+
+    def timed(count):
+        return count["packets"] - count["untimed"]
+
+    def is_timed(count):  # the kernel begins to note times some time after it was asked to
+        net.python("a", UDP_SENDER, V4["b"], 5005, 1, 100)
+        return timed(count)
+
+    before = probe.until(is_timed)
+    assert timed(before) and begin <= before["times"][0] + 1000  # 1000: queues and logs say us
+    middle = time.time_ns()
+    net.ping(V4["b"], 20)
+    count = probe.until(lambda count: count["keys"].get(key_of("OUTPUT", V4["b"], V4["a"], "icmp"), [0])[0] == 20)
+    assert timed(count) - timed(before) >= 20
+    assert count["untimed"] - before["untimed"] >= 20 if kind in RULED else count["untimed"] == 0
+    assert middle < count["times"][1] <= time.time_ns()
+
+
 def check_frames(net, probe, reader, path):
     """The probe, and the frames' file through the pcap source, agree with the frames."""
     keys = frames_end(reader)

@@ -5,6 +5,7 @@ The peer is a ROUTER that notes each request and answers what the test gave it: 
 and the exit codes are checked without any node.
 """
 
+import datetime
 import fcntl
 import json
 import os
@@ -112,6 +113,24 @@ BAD_USAGE = [
     (["query", "heavy-hitters", "1", "--key", "src", "--threshold", "2"], '"2" is not a number from 0 to 1'),
     (["query", "heavy-hitters", "1", "--key", "src", "--threshold", "nan"], '"nan" is not a number from 0 to 1'),
     (["query", "heavy-hitters", "1", "--key", "src", "--limit", "1.5"], '"1.5" is not a whole number from 1 to 10000'),
+    (["query", "top", "1", "--key", "src", "--k", "0"], '"0" is not a whole number from 1 to 10000'),
+    (["query", "top", "1", "--key", "src", "-k", "3"], "-k: unknown option of query top"),
+    (["query", "top", "1", "--key", "src", "--last", "5x"], '"5x" is not a number from 0 to 1000000000, such as'),
+    (["query", "top", "1", "--key", "src", "--last", "m"], '"m" is not a number'),
+    (["query", "top", "1", "--key", "src", "--last", "-1"], '"-1" is not a number'),
+    (["query", "top", "1", "--key", "src", "--window", "x" * 64], "window: "),
+    (["query", "heavy-hitters", "1", "--key", "src", "--threshold", "101%"], "from 0 to 1, such as 0.001 or 0.1%"),
+    (["query", "superspreaders", "1", "--key", "src"], "query superspreaders: --distinct TYPE is missing (what the"),
+    (["query", "total"], "query total: ID is missing (the sketch: 1 or h2-1)"),
+    (["query", "quantiles", "1", "--key", "src"], "--key: unknown option of query quantiles"),
+    (["query", "heavy-changers", "1", "--key", "src", "--window", "all"], "--window: unknown option of query"),
+    (["config", "sketch-counter", "1", "--key", "src", "--memory", "1KiB"], "from 16384 to 67108864, such as"),
+    (["config", "sketch-counter", "1", "--key", "src", "--memory", "256K"], '"256K" is not a whole number'),
+    (["config", "sketch-counter", "1", "--key", "src", "--rows", "11"], '"11" is not a whole number from 1 to 10'),
+    (["config", "sketch-counter", "1", "--key", "src", "--keep", "3"], '"3" is not a whole number from 4 to 3600'),
+    (["config", "sketch-counter", "1", "--key", "src", "--conservative=1"], "--conservative: takes no value"),
+    (["plan", "1"], '"1": one argument too many (see "weft plan --help")'),
+    (["plan", "--error", "5m"], '"5m" is not a number from 0 to 1'),
     (["query", "sketch", "1", "--key", "src"], "KEY is missing (such as 10.0.0.6,10.0.0.5"),
     (["query", "sketch", "", "k", "--key", "src"], "ID: empty (the sketch: 1 or h2-1)"),
     (["query", "counter", ""], "ID: empty (the counter: 1 or h2-c1)"),
@@ -214,6 +233,51 @@ REQUESTS = [
     ("query sketch 1 --key src_dst 10.0.0.6,10.0.0.5",
      {"type": "query sketch", "sketch_id": 1, "counter_key_type": "src_dst", "counter_key": "10.0.0.6,10.0.0.5"}),
     ("query real-time 1 --key src", {"type": "query real time counter", "sketch_id": 1, "counter_key_type": "src"}),
+    ("config sketch-counter 1 --key src/24_dport --algorithm count-min --epsilon 0.1% --delta 1% --rows 3 "
+     "--conservative --units packets --keep 300 --keep-minutes 0 --keep-hours 48 --keep-memory 1GiB --threshold 57%",
+     {"type": "config sketch counter", "sketch_id": 1, "counter_key_type": "src/24_dport", "algorithm": "count-min",
+      "epsilon": 0.001, "delta": 0.01, "rows": 3, "conservative": True, "units": "packets", "keep": 300,
+      "keep_minutes": 0, "keep_hours": 48, "keep_memory": 1 << 30, "hitter_threshold": 0.57}),
+    ("config sketch-counter 1 --key src --distinct dst_dport --memory 1.5MiB",
+     {"type": "config sketch counter", "sketch_id": 1, "counter_key_type": "src", "distinct": "dst_dport",
+      "memory": 1572864}),
+    ("remove sketch-counter 1 --key src --distinct dst",
+     {"type": "remove sketch counter", "sketch_id": 1, "counter_key_type": "src", "distinct": "dst"}),
+    ("query top h2-1 --key src/24 --k 20 --details --audit --last 5m",
+     {"type": "query top", "sketch_id": "h2-1", "counter_key_type": "src/24", "k": 20, "details": True, "audit": True,
+      "last_s": 300}),
+    ("query heavy-hitters 1 --key src --audit --window running --threshold 5%",
+     {"type": "query heavy hitters", "sketch_id": 1, "counter_key_type": "src", "audit": True, "window": "running",
+      "hitter_threshold": 0.05}),
+    ("query real-time 1 --key src --audit --from 1700000000 --to 1700000060.5",
+     {"type": "query real time counter", "sketch_id": 1, "counter_key_type": "src", "audit": True,
+      "from": "1700000000", "to": "1700000060.5"}),
+    ("query sketch 1 key_num --key src --distinct dst --window real-time",
+     {"type": "query sketch", "sketch_id": 1, "counter_key_type": "src", "counter_key": "key_num", "distinct": "dst",
+      "window": "real time"}),
+    ("query total 1 --last 1.5", {"type": "query total", "sketch_id": 1, "last_s": 1.5}),
+    ("query total 1 --from 2026-01-31T12:00:00+01:00 --to 2026-01-31T12:00:00Z",
+     {"type": "query total", "sketch_id": 1, "from": "2026-01-31T12:00:00+01:00", "to": "2026-01-31T12:00:00Z"}),
+    ("query quantiles 1 --of gap --last 2h",
+     {"type": "query quantiles", "sketch_id": 1, "of": "gap", "last_s": 7200}),
+    ("query flow-sizes 1 --key flow --unit byte",
+     {"type": "query flow size distribution", "sketch_id": 1, "counter_key_type": "flow", "unit": "byte"}),
+    ("query entropy 1 --key dport --unit packet --window all",
+     {"type": "query entropy", "sketch_id": 1, "counter_key_type": "dport", "unit": "packet", "window": "all"}),
+    ("query superspreaders 1 --key src --distinct dst --k 3 --details",
+     {"type": "query superspreaders", "sketch_id": 1, "counter_key_type": "src", "distinct": "dst", "k": 3,
+      "details": True}),
+    ("query superspreaders 1 --key src --distinct dport --threshold 100",
+     {"type": "query superspreaders", "sketch_id": 1, "counter_key_type": "src", "distinct": "dport",
+      "threshold": 100}),
+    ("query heavy-changers 1 --key src --last 1d --threshold 0 --k 5 --details",
+     {"type": "query heavy changers", "sketch_id": 1, "counter_key_type": "src", "last_s": 86400,
+      "hitter_threshold": 0, "k": 5, "details": True}),
+    ("query heavy-changers 1 --key src --from 100 --to 110 --than-from 80 --than-to 90",
+     {"type": "query heavy changers", "sketch_id": 1, "counter_key_type": "src", "from": "100", "to": "110",
+      "than_from": "80", "than_to": "90"}),
+    ("plan --error 0.1% --flows 1M", {"type": "plan", "error": 0.001, "flows": "1M"}),
+    ("plan --memory 256KiB --units packets", {"type": "plan", "memory": 262144, "units": "packets"}),
     ("query leaf-agents", {"type": "query leaf agents"}),
     ("list", {"type": "list sketches"}),
     ("remove sketch 3", {"type": "remove sketch", "sketch_id": 3}),
@@ -243,6 +307,38 @@ def test_a_verb_sends_its_message(play, line, expected):
     (request,) = peer.requests
     assert re.fullmatch("c[0-9a-f]{16}", request.pop("id"))
     assert request == expected
+
+
+LOCAL_TIMES = [
+    ("2026-01-31 14:02", "2026-01-31T12:02:00Z"), ("2026-01-31T14:02:30", "2026-01-31T12:02:30Z"),
+    ("2026-01-01 01:00:00", "2025-12-31T23:00:00Z"),
+    ("2026-02-30 14:02", "2026-02-30 14:02"), ("25:00", "25:00"), ("14", "14"), ("14:02x", "14:02x"), ("", ""),
+    ("2026-01-31T14:02:00Z", "2026-01-31T14:02:00Z"), ("yesterday", "yesterday")]
+
+
+@pytest.mark.parametrize("typed, sent", LOCAL_TIMES)
+def test_a_local_time_is_sent_as_utc_and_any_other_as_it_is(play, typed, sent):
+    """A wrong time is the node's to refuse, with its reason."""
+    peer = play(ok())
+    run(WEFT, "--root", peer.endpoint, "--json", "query", "total", "1", "--from", typed, env={"TZ": "LOC-2"})
+    assert peer.requests[0]["from"] == sent
+
+
+def noon():
+    """A zone in which it is about noon, so that "today" does not end meanwhile, and its hours before UTC."""
+    hours = 12 - datetime.datetime.now(datetime.timezone.utc).hour
+    return f"LOC{-hours}", hours
+
+
+def test_a_time_without_a_date_is_of_today(play):
+    peer = play(ok())
+    zone, hours = noon()
+    run(WEFT, "--root", peer.endpoint, "--json", "query", "total", "1", "--from", "11:30", "--to", "11:30:05",
+        env={"TZ": zone})
+    today = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours)).date()
+    begin = datetime.datetime.combine(today, datetime.time(11, 30)) - datetime.timedelta(hours=hours)
+    assert peer.requests[0]["from"] == begin.isoformat() + "Z"
+    assert peer.requests[0]["to"] == (begin + datetime.timedelta(seconds=5)).isoformat() + "Z"
 
 
 def test_the_endpoint_comes_from_the_environment_too(play):
@@ -348,6 +444,229 @@ def test_a_rule_counter_has_an_id_and_two_numbers(play):
     assert re.split("  +", lines[1]) == ["h2-c1", "INPUT,OUTPUT", "tcp", "-", "-", "dport 80,443, in eth0", "-", "8"]
 
 
+WINDOW = {"kind": "range", "from": "2026-01-31T12:02:00.000Z", "to": "2026-01-31T12:05:00.000Z", "step_s": 60}
+ROUGH = {"exact": False, "error_bound": 41, "confidence": 0.99}
+
+
+def ask(play, reply, line, zone="LOC-2"):
+    """Output of a verb that must end well, line by line."""
+    result = run(WEFT, "--root", play(reply).endpoint, *line.split(), env={"TZ": zone})
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+@pytest.mark.parametrize("changes, said", [
+    ({}, ", from 2026-01-31 14:02:00 to 14:05:00, 3 min, in whole minutes, 3.1 ms"),
+    ({"step_s": 3600, "to": "2026-02-01T13:00:00.000Z"},
+     ", from 2026-01-31 14:02:00 to 2026-02-01 15:00:00, 1 d, in whole hours, 3.1 ms"),
+    ({"step_s": 1, "to": "2026-01-31T13:03:05.250Z"}, ", from 2026-01-31 14:02:00 to 15:03:05.250, 1 h 1 min, 3.1 ms"),
+    ({"kind": "running", "step_s": 1, "to": "2026-01-31T12:02:01.000Z"},
+     ", from 2026-01-31 14:02:00 to 14:02:01, 1 s, still running, 3.1 ms"),
+    ({"than": {**WINDOW, "from": "2026-01-31T11:59:00.000Z", "to": "2026-01-31T12:02:00.000Z"}},
+     ", from 2026-01-31 14:02:00 to 14:05:00, 3 min, in whole minutes, against 2026-01-31 13:59:00 to 14:02:00, 3 min, "
+     "in whole minutes, 3.1 ms"),
+    ({"kind": "all"}, ", 3.1 ms"), ({"kind": None}, ", 3.1 ms"), ({"to": 7}, ", 3.1 ms"), ({"than": 7, "step_s": "x"},
+     ", from 2026-01-31 14:02:00 to 14:05:00, 3 min, 3.1 ms"),
+    ({"from": "so\x1bon"}, ", from so\\x1bon to 2026-01-31 14:05:00, in whole minutes, 3.1 ms"),
+    ({"to": "2026-01-31T11:00:00.000Z"}, ", from 2026-01-31 14:02:00 to 2026-01-31 13:00:00, in whole minutes, 3.1 ms"),
+])
+def test_a_window_is_said_in_local_time(play, changes, said):
+    lines = ask(play, ok({}, window={**WINDOW, **changes}), "query top 1 --key src")
+    assert lines == ["no keys", "8 of 8 nodes answered" + said]
+
+
+def test_a_window_of_today_needs_no_date(play):
+    zone, hours = noon()
+    today = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours)).date()
+    begin = datetime.datetime.combine(today, datetime.time(11, 30)) - datetime.timedelta(hours=hours)
+    window = {**WINDOW, "from": begin.isoformat() + ".000Z",
+              "to": (begin + datetime.timedelta(seconds=90)).isoformat() + ".000Z"}
+    lines = ask(play, ok({}, window=window), "query top 1 --key src", zone)
+    assert "from 11:30:00 to 11:31:30, 1 min 30 s, in whole minutes" in lines[-1]
+
+
+def test_nodes_whose_counts_begin_later_are_named_on_stderr(play):
+    since = [{"node": "h3", "from": "2026-01-31T12:03:10.000Z"}, {"node": "h\x1b4", "from": None}]
+    for kind in ("all", "range"):
+        peer = play(ok(7, quality={"exact": True}, window={**WINDOW, "kind": kind, "since": since}))
+        line = ["--root", peer.endpoint, "query", "sketch", "1", "k", "--key", "src"]
+        result = run(WEFT, *line, env={"TZ": "LOC-2"})
+        assert (result.stdout, result.returncode) == ("7\n", 0)
+        assert result.stderr == ("since: h3 (counts from 2026-01-31 14:03:10 on)\nsince: h\\x1b4 (counts from ? on)\n")
+        assert run(WEFT, *line, "--json").stderr == ""
+
+
+AUDIT = {"keys": 512, "mean_error": 0.3, "largest_error": 12, "within_bound": 1.0, "are_001": 0.0043, "are_01": None}
+
+
+def test_the_largest_keys_with_their_bounds_and_an_audit(play):
+    entry = {"packets": 300, "bytes": 30000, "share": 0.3, "error": 6, "lower": 296, "upper": 306}
+    reply = ok({"a": entry, "b": {**entry, "share": 0.003}}, quality={**ROUGH, "audit": AUDIT, "saturated": True})
+    lines = ask(play, reply, "query top 1 --key src --details --audit")
+    assert lines[0].split() == ["key", "packets", "bytes", "error", "lower", "upper", "share"]
+    assert lines[1].split()[:7] == ["a", "300", "30000", "6", "296", "306", "30.0%"]
+    assert lines[2].split() == ["b", "300", "30000", "6", "296", "306", "0.3%", "#"]
+    assert lines[3] == ("8 of 8 nodes answered, at most 41 off (99% confidence), saturated (some counts are higher), "
+                        "3.1 ms")
+    assert lines[4:] == ["audit: 512 keys were counted exactly too, within the bound 100%, mean error 0.3, largest 12; "
+                         "average relative error of keys above 0.01% of the total 0.43%"]
+    no_audit = ask(play, ok({"a": 1}, quality={**ROUGH, "audit": {"keys": "x"}}), "query top 1 --key src --audit")
+    assert len(no_audit) == 3
+
+
+def test_superspreaders_have_numbers_of_distinct_things_and_no_share(play):
+    plain = ask(play, ok({"a": 300, "b": 3}, quality={**ROUGH, "total": 9000}),
+                "query superspreaders 1 --key src --distinct dst_dport")
+    assert plain[0].split("  ") == ["key", "distinct dst_dport"]
+    assert re.fullmatch("a +300  #+", plain[1]) and re.fullmatch("b +3  #", plain[2])
+    data = {"a": {"distinct": 300, "lower": 290, "upper": 312}, "b": {"distinct": 3, "lower": 3, "upper": 3}}
+    details = ask(play, ok(data), "query superspreaders 1 --key src --distinct dst --details")
+    assert details[0].split() == ["key", "distinct", "dst", "lower", "upper"]
+    assert details[1].split()[:4] == ["a", "300", "290", "312"]
+    assert details[2].split() == ["b", "3", "3", "3", "#"]
+
+
+def test_changes_are_signed_and_their_bars_go_to_both_sides(play):
+    verb = "query heavy-changers 1 --key src"
+    assert ask(play, ok({"a": -300, "b": 150, "c": 0, "d": "x"}, quality=ROUGH), verb) == [
+        "key  change",
+        "a      -300  " + "-" * 29 + "|",
+        "b      +150  " + " " * 29 + "|" + "+" * 15,
+        "c         0  " + " " * 29 + "|",
+        "d         -  " + " " * 29 + "|",
+        "8 of 8 nodes answered, at most 41 off (99% confidence), 3.1 ms"]
+    details = ask(play, ok({"a": {"before": 5, "after": 305, "change": 300}}), f"{verb} --details")
+    assert details[:2] == ["key  before  after  change", "a         5    305    +300  |" + "+" * 30]
+    assert ask(play, ok({}), verb)[0] == "no keys"
+    least = ask(play, ok({"a": -(2 ** 63), "b": 2 ** 63 - 1, "c": -1.5e300}), verb)
+    assert [line.split()[1] for line in least[1:4]] == ["-9223372036854775808", "+9223372036854775807", "-1.5e+300"]
+
+
+def test_totals_have_rates_with_prefixes(play):
+    data = {"packets": 1000, "bytes": 1148823, "seconds": 12.25, "packets_s": 81.6326, "bytes_s": 93781.4}
+    lines = ask(play, ok(data, quality={"exact": True}), "query total 1")
+    assert lines[0].split() == ["packets", "bytes", "seconds", "packets/s", "bit/s"]
+    assert lines[1].split() == ["1000", "1148823", "12.25", "81.63", "750.3k"]
+    assert lines[2] == "8 of 8 nodes answered, exact, 3.1 ms"
+    for rate, text in ((124999999999, "1T"), (125, "1k"), (0, "0"), (None, "-"), ("x", "-"), (1.25e17, "1000P")):
+        assert ask(play, ok({**data, "bytes_s": rate}), "query total 1")[1].split()[4] == text
+
+
+def test_quantiles_and_entropy_are_one_row(play):
+    data = {"of": "gap", "unit": "us", "count": 999, "p50": 64.51234, "p90": 1500, "p99": 1501.6, "p999": None,
+            "max": 1}
+    lines = ask(play, ok(data, quality={"exact": False, "error_bound": None, "relative_error": 0.015625}),
+                "query quantiles 1 --of gap")
+    assert lines[0].split() == ["of", "unit", "count", "p50", "p90", "p99", "p99.9", "max"]
+    assert lines[1].split() == ["gap", "us", "999", "64.51", "1500", "1502", "-", "1"]
+    assert lines[2] == "8 of 8 nodes answered, values within 1.6%, 3.1 ms"
+    data = {"unit": "packets", "bits": 9.123456, "normalised": 0.81, "keys": 1000}
+    quality = {"exact": False, "error_bound": 0.02341, "confidence": 0.95}
+    lines = ask(play, ok(data, quality=quality), "query entropy 1 --key src")
+    assert [line.split() for line in lines[:2]] == [["bits", "normalised", "keys", "unit"],
+                                                    ["9.123", "0.81", "1000", "packets"]]
+    assert lines[2] == "8 of 8 nodes answered, at most 0.02341 bits off (95% confidence), 3.1 ms"
+
+
+SIZES = {"unit": "packets", "flows": 1234.567, "flows_error": 14.2, "p50": 2, "p90": 9, "p99": 310, "max": 5021,
+         "histogram": [{"from": 1, "to": 1, "flows": 600.5}, {"from": 2, "to": 3, "flows": 300.25},
+                       {"from": 4, "to": 7, "flows": 0}]}
+
+
+def test_flow_sizes_are_bins_with_bars(play):
+    lines = ask(play, ok(SIZES, quality={"exact": False, "wmre": 0.021}), "query flow-sizes 1 --key src")
+    assert lines[0].split() == ["packets", "flows", "share"]
+    first, second, third = (line.split() for line in lines[1:4])
+    assert first[:3] == ["1", "600.5", "66.7%"] and second[:3] == ["2-3", "300.2", "33.3%"]
+    assert len(first[3]) == 57 and len(second[3]) == 29 and third == ["4-7", "0", "0.0%"]
+    assert lines[4:] == ["1235 flows (standard error 14.2): p50 2, p90 9, p99 310, largest 5021 packets",
+                         "8 of 8 nodes answered, bins off by 2.1% on average, 3.1 ms"]
+    empty = [{"from": 0, "to": 0, "flows": 0}, {"from": 1, "to": 1, "flows": 0.0}]
+    later = ask(play, ok({**SIZES, "histogram": empty + SIZES["histogram"][1:]}), "query flow-sizes 1 --key src")
+    assert [line.split()[0] for line in later[1:3]] == ["2-3", "4-7"]
+    none = {"unit": "bytes", "flows": 0, "flows_error": 0, "histogram": empty}
+    assert ask(play, ok(none, quality={"exact": True}), "query flow-sizes 1 --key src") == [
+        "0 flows", "8 of 8 nodes answered, exact, 3.1 ms"]
+
+
+PLAN = {"memory": 131072, "keys": 4096, "listed_above": 0.000244, "error_99": 0.0000488, "exact_keys": 3100,
+        "distinct_error": 0.008, "sample": 512, "live_bytes": 1064000}
+
+
+def test_a_plan_is_said_figure_by_figure(play):
+    lines = ask(play, ok({**PLAN, "exact": False, "exact_memory": 48234496}), "plan --error 0.1% --flows 1M")
+    assert lines[0] == "memory: 128 KiB (config sketch-counter ... --memory 131072)"
+    assert [re.split("  +", line)[:2] for line in lines[1:-1]] == [
+        ["while live", "1.015 MiB"], ["kept", "4096"], ["listed", "0.0244%"], ["error", "0.00488%"], ["exact", "3100"],
+        ["key_num", "0.8%"], ["audited", "512"]]
+    assert lines[-1] == "1M keys: not exact; that takes 46 MiB (config sketch-counter ... --memory 48234496)"
+    small = ask(play, ok({**PLAN, "exact": True}), "plan --memory 128KiB --units packets --flows 3000")
+    assert small[0].endswith("--memory 131072 --units packets)")
+    assert small[-1] == "3000 keys: every value is exact (in 99 of 100 cases)"
+    none = ask(play, ok({"memory": 131072, "exact": False}), "plan --memory 128KiB --flows 1G")
+    assert none[1:] == ["1G keys: not exact; no memory that a counter can have is enough for that"]
+    assert ask(play, ok({"memory": 16384}), "plan --memory 16384")[1:] == []
+
+
+@pytest.mark.parametrize("line, replies, message", [
+    ("query top 1 --key src", [7, [1], None], "not a map of keys"),
+    ("query superspreaders 1 --key src --distinct dst", ["x", [1], None], "not a map of keys"),
+    ("query heavy-changers 1 --key src", ["x", [1], None], "not a map of keys"),
+    ("query total 1", [7, {"packets": 1}, {"packets": "1", "bytes": "1"}, None], "no packets and bytes in it"),
+    ("query quantiles 1", [7, {"unit": "us"}, {"unit": 1, "count": 1}, None], "no quantiles in it"),
+    ("query entropy 1 --key src", [7, {"bits": "1"}, None], "no entropy in it"),
+    ("query flow-sizes 1 --key src", [7, {}, {**SIZES, "histogram": {}}, {**SIZES, "flows": "1"}, None],
+     "no histogram and number of flows in it"),
+    ("query flow-sizes 1 --key src", [{**SIZES, "histogram": [7]}, {**SIZES, "histogram": [{"from": 1, "to": 1}]},
+                                      {**SIZES, "histogram": [{"from": 1.5, "to": 2, "flows": 1}]}],
+     "a bin without from, to and flows"),
+    ("plan --error 1%", [7, {}, {"memory": 1.5}, None], "no memory in it"),
+])
+def test_a_reply_of_another_form_is_an_error(play, line, replies, message):
+    for data in replies:
+        result = weft(play(ok(data)), *line.split())
+        assert (result.returncode, result.stdout) == (1, ""), data
+        assert message in result.stderr
+
+
+def junk(dice, depth=3):
+    """Any JSON value, made of the words that printers look for."""
+    words = ["from", "to", "flows", "packets", "change", "share", "lower", "distinct", "keys", "\x1b[2J", ""]
+    kind = dice.randrange(8 if depth else 5)
+    if kind >= 5:
+        values = [junk(dice, depth - 1) for _ in range(dice.randrange(5))]
+        return values if kind == 5 else {dice.choice(words): value for value in values}
+    return [None, True, dice.choice([0, -1, 2 ** 63 - 1, -(2 ** 63)]), dice.choice([1e308, -1e308, 5e-324, 0.5]),
+            dice.choice(words)][kind]
+
+
+VERBS_OF_JUNK = ["query top 1 --key src", "query superspreaders 1 --key src --distinct dst", "plan --error 1%", "list",
+                 "query heavy-changers 1 --key src", "query total 1", "query quantiles 1", "query entropy 1 --key src",
+                 "query flow-sizes 1 --key src", "status"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_reply_is_printed_or_refused_and_harmless(play, seed):
+    print("seed", seed)
+    dice = random.Random(seed)
+
+    def answer(_request):
+        data = {**PLAN, **SIZES, "bits": 1, "bytes": 1, "count": 1, "packets": 1}
+        for _ in range(dice.randrange(4)):
+            data[dice.choice(list(data))] = junk(dice)
+        quality = {"exact": junk(dice), "audit": junk(dice), "error_bound": junk(dice)}
+        return ok(dice.choice([data, junk(dice), {"sketches": [junk(dice)], "nodes": [junk(dice), junk(dice)]}]),
+                  quality=dice.choice([junk(dice), quality]),
+                  window=dice.choice([junk(dice), {**WINDOW, "since": junk(dice), "than": junk(dice)}]))
+
+    peer = play(answer)
+    for line in VERBS_OF_JUNK * 3:
+        result = weft(peer, *line.split())
+        assert result.returncode in (0, 1), (line, result.stderr)
+        assert result.returncode == 0 or result.stderr.startswith("weft: reply:")
+        assert "\x1b" not in result.stdout + result.stderr
+
+
 def test_a_footer_says_several_hooks_and_sampling(play):
     quality = {"exact": False, "error_bound": 0, "confidence": 1, "sample": 10}
     result = weft(play(ok({}, quality=quality, counted_at=["INPUT", "OUTPUT"])), "query", "real-time", "1", "--key",
@@ -373,6 +692,20 @@ def test_list_shows_sketches_and_counters(play):
     assert re.split("  +", lines[2]) == ["h3-1", "INPUT,OUTPUT", "udp", "-", "-", "sport 1-2, 1 of 4, from nflog,pcap",
                                          "-", "8", "INPUT 5, OUTPUT 3", "-"]
     assert re.split("  +", lines[3]) == ["h4-1", *["-"] * 7, "0", "-"]
+
+
+@pytest.mark.parametrize("more, named", [
+    ({"algorithm": "line", "units": "both", "keep_hours": None}, "src by byte"),
+    ({"algorithm": "count-min", "rows": 3, "conservative": True},
+     "src by byte (count-min, rows 3, conservative)"),
+    ({"distinct": "dst", "algorithm": "spread", "keep": 300}, "src by distinct dst (keep 300)"),
+    ({"units": "packets", "keep_minutes": 0, "keep_hours": 48, "keep_memory": 1048576, "conservative": False},
+     "src by byte (only packets, keep minutes 0, keep hours 48, keep memory 1048576)"),
+])
+def test_list_says_what_is_unusual_about_a_counter(play, more, named):
+    sketch = {"sketch_id": 1, "counters": [{"counter_key_type": "src", "increment": "byte", **more}]}
+    line = weft(play(ok({"sketches": [sketch]})), "list").stdout.splitlines()[1]
+    assert re.split("  +", line)[-1] == named
 
 
 def test_status_has_one_row_a_source_and_reasons_below(play):
@@ -512,7 +845,7 @@ def test_help_is_printed_for_each_verb_in_the_table():
     result = run(WEFT, "--help")
     assert result.returncode == 0
     verbs = [line.split("  ")[1] for line in result.stdout.split("verbs:\n")[1].split("\n\n")[0].splitlines()]
-    assert len(verbs) == 20
+    assert len(verbs) == 28
     for usage in verbs:
         words = [word for word in usage.split() if word.islower() and not word.startswith("-")]
         own = run(WEFT, *words, "--help")

@@ -214,11 +214,11 @@ def test_more_keys_than_memory_holds_is_said_and_the_stated_bound_holds(fabric, 
     reply = top.ask("query heavy hitters", sketch_id=1, counter_key_type="src", hitter_threshold=0.005)
     bound = reply["quality"]["error_bound"]
     assert reply["quality"]["exact"] is False and 0 < bound < 3000 and 0 < reply["quality"]["confidence"] <= 1
-    for key, value in reply["data"].items():
-        assert truth[key] <= value <= truth[key] + bound, key
+    within = [key for key, value in reply["data"].items() if abs(value - truth[key]) <= bound]
+    assert len(within) >= reply["quality"]["confidence"] * len(reply["data"]), (bound, reply["data"])
     above = max(0.005 * 30000, reply["quality"].get("listed_above", 0))
     missed = [key for key, value in truth.items() if value > above and key not in reply["data"]]
     assert len(reply["data"]) > 5 and not missed
     number = top.ask("query sketch", sketch_id=1, counter_key_type="src", counter_key="key_num")
-    assert number["quality"]["exact"] is False and number["quality"]["bound"] == "lower"
-    assert 0 < number["data"] <= len(truth)
+    assert number["quality"]["exact"] is False and number["quality"]["confidence"] == 0.95
+    assert abs(number["data"] - len(truth)) <= 2 * number["quality"]["error_bound"] < 0.1 * len(truth)

@@ -29,7 +29,7 @@ def ask(root):
 def own_second(node, window):
     """A node's own part of a named second, asked as its parent asks."""
     return node.ask_ok("query real time counter", sketch_id="h2-1", counter_key_type="src", scope="local", path=["top"],
-                       epoch=window["epoch"], window=window,
+                       epochs=[window["epoch"], window["epoch"] + 1, 1], window=window,
                        counted={"at": ["INPUT"], "sample": 1})
 
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* packet: awkward packets give what can be read, with the right flags, and never a byte from behind their end. */
 #include "packet_fixture.h"
+#include "sketch/batch.h"
 
 static void test_what_is_not_ip_is_refused(void **state)
 {
@@ -241,12 +242,67 @@ static void test_ipv6_payload_shorter_than_its_headers_lies(void **state)
 	assert_ports(&packet, 0, 0, PACKET_LYING | PACKET_NO_PORTS);
 }
 
+/* Writes the packet's key into bytes full of ones, and checks that the stride is filled and nothing behind it. */
+static void assert_write(const struct packet *packet, const struct flowkey_type *type, const struct flowkey *key)
+{
+	uint8_t bytes[BATCH_STRIDE_MAX + 16], direct[BATCH_STRIDE_MAX];
+	struct packet_key_plan plan;
+	size_t stride = batch_stride(key->len);
+
+	memset(bytes, 0xff, sizeof(bytes));
+	packet_key_plan_init(&plan, type);
+	assert_int_equal(packet_key_plan_write(&plan, packet, bytes), key->len);
+	assert_memory_equal(bytes, key->bytes, stride < FLOWKEY_MAX ? stride : FLOWKEY_MAX);
+	for (size_t i = key->len; i < stride; i++)
+		assert_int_equal(bytes[i], 0);
+	for (size_t i = stride; i < sizeof(bytes); i++)
+		assert_int_equal(bytes[i], 0xff);
+	packet_key_write(packet, type, direct);
+	assert_memory_equal(direct, bytes, stride);
+}
+
+/* The key of all fields, cut down by flowkey, is the key of every other type. */
+static void assert_keys(const struct packet *packet, uint64_t random)
+{
+	struct flowkey_type flow = flowkey_type_of(FLOWKEY_ALL);
+	struct flowkey whole;
+
+	packet_key(packet, &flow, &whole);
+	for (unsigned int fields = 1; fields <= FLOWKEY_ALL; fields++) {
+		struct flowkey_type type = flowkey_type_of((uint8_t)fields);
+		struct flowkey key, expected;
+
+		if (random && (fields & FLOWKEY_SRC)) {
+			type.src4 = (uint8_t)(1 + random % 32);
+			type.src6 = (uint8_t)(1 + random / 32 % 128);
+		}
+		if (random && (fields & FLOWKEY_DST)) {
+			type.dst4 = (uint8_t)(1 + random / 4096 % 32);
+			type.dst6 = (uint8_t)(1 + random / 131072 % 128);
+		}
+		memset(&key, 0xff, sizeof(key));
+		packet_key(packet, &type, &key);
+		flowkey_project(&flow, &whole, &type, &expected);
+		assert_true(flowkey_is_valid(&type, &key));
+		assert_true(flowkey_equal(&key, &expected));
+		assert_write(packet, &type, &key);
+	}
+}
+
+static void assert_flow(const struct packet *packet, const char *expected)
+{
+	struct flowkey_type flow = flowkey_type_of(FLOWKEY_ALL);
+	char text[FLOWKEY_TEXT_MAX];
+	struct flowkey key;
+
+	packet_key(packet, &flow, &key);
+	assert_string_equal(flowkey_print(&flow, &key, text), expected);
+}
+
 static void test_keys_of_every_type(void **state)
 {
 	struct made v4 = { .len = 0 }, v6 = { .len = 0 };
 	struct packet packet;
-	struct flowkey key;
-	char text[FLOWKEY_TEXT_MAX];
 
 	(void)state;
 	put_ipv4(&v4, 5, 40, 0, 6);
@@ -254,18 +310,32 @@ static void test_keys_of_every_type(void **state)
 	put_ipv6(&v6, 8, 17);
 	put_udp(&v6);
 	assert_int_equal(parse(&v4, &packet), 0);
-	for (unsigned int fields = 1; fields <= FLOWKEY_ALL; fields++) {
-		memset(&key, 0xff, sizeof(key));
-		packet_key(&packet, (uint8_t)fields, &key);
-		assert_true(flowkey_is_valid((uint8_t)fields, &key));
-		for (size_t i = key.len; i < FLOWKEY_MAX; i++)
-			assert_int_equal(key.bytes[i], 0);
-	}
-	packet_key(&packet, FLOWKEY_ALL, &key);
-	assert_string_equal(flowkey_print(FLOWKEY_ALL, &key, text), "10.0.0.6,10.0.0.5,4660,80,6");
+	assert_keys(&packet, 0);
+	assert_flow(&packet, "10.0.0.6,10.0.0.5,4660,80,6");
 	assert_int_equal(parse(&v6, &packet), 0);
-	packet_key(&packet, FLOWKEY_ALL, &key);
-	assert_string_equal(flowkey_print(FLOWKEY_ALL, &key, text), "fd00::6,fd00::5,4660,80,17");
+	assert_keys(&packet, 0);
+	assert_flow(&packet, "fd00::6,fd00::5,4660,80,17");
+}
+
+static void test_keys_of_random_packets_and_prefixes(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 500; seed++) {
+		uint64_t random = seed;
+		struct packet packet = { .family = seed % 2 ? 4 : 6 };
+
+		for (size_t i = 0; i < 16; i++) {
+			random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+			if (i < 4 || packet.family == 6) {
+				packet.src[i] = (uint8_t)(random >> 56);
+				packet.dst[i] = (uint8_t)(random >> 48);
+			}
+		}
+		packet.sport = (uint16_t)(random >> 32);
+		packet.dport = (uint16_t)(random >> 16);
+		packet.proto = (uint8_t)(random >> 40);
+		assert_keys(&packet, 1 + (random >> 33));
+	}
 }
 
 /* Random bytes behind a plausible first one: never a byte read behind the end, and always a valid key. */
@@ -276,6 +346,7 @@ static void test_random_bytes_over_seeds(void **state)
 		uint64_t random = seed * 0x9e3779b97f4a7c15ULL;
 		struct made made = { .len = 20 + seed % 120 };
 		struct packet packet;
+		struct flowkey_type flow = flowkey_type_of(FLOWKEY_ALL);
 		struct flowkey key;
 
 		for (size_t i = 0; i < made.len; i++) {
@@ -285,8 +356,8 @@ static void test_random_bytes_over_seeds(void **state)
 		made.bytes[0] = seed & 1 ? 0x45 : 0x60;
 		if (parse(&made, &packet) < 0)
 			continue;
-		packet_key(&packet, FLOWKEY_ALL, &key);
-		if (!flowkey_is_valid(FLOWKEY_ALL, &key) || ((packet.flags & PACKET_NO_PORTS) && packet.sport))
+		packet_key(&packet, &flow, &key);
+		if (!flowkey_is_valid(&flow, &key) || ((packet.flags & PACKET_NO_PORTS) && packet.sport))
 			fail_msg("seed %u", seed);
 	}
 }
@@ -306,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_ipv6_fragments),
 		cmocka_unit_test(test_ipv6_payload_shorter_than_its_headers_lies),
 		cmocka_unit_test(test_keys_of_every_type),
+		cmocka_unit_test(test_keys_of_random_packets_and_prefixes),
 		cmocka_unit_test(test_random_bytes_over_seeds),
 	};
 

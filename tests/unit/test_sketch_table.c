@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* sketch_table: against a plain list, keys stay findable through removals around the end, and selection is sorting. */
+/* sketch_table: against a plain list, keys stay findable through pruning around the end, and selection is sorting. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "sketch/key_hash.h"
 #include "sketch/sketch.h"
 #include "sketch/sketch_table.h"
 
@@ -20,23 +21,33 @@ static uint64_t random_next(uint64_t *state)
 	return *state >> 33;
 }
 
+/* Of every length, so that every way to compare is taken; keys of one length differ in their last byte. */
 static struct flowkey key_make(uint32_t number)
 {
-	return (struct flowkey){ .len = 2, .bytes = { (uint8_t)(number >> 8), (uint8_t)number } };
+	struct flowkey key = {.len = (uint8_t)(1 + number % FLOWKEY_MAX)};
+
+	key.bytes[key.len - 1] = (uint8_t)(1 + number / FLOWKEY_MAX);
+	return key;
 }
 
-static struct kept *find(const struct sketch_table *table, uint32_t number)
+/* Some keys share a hash, 0 among them, as no good hash would have it. */
+static uint64_t hash_of(const struct flowkey *key, uint64_t seed)
+{
+	return key->len % 8 == 0 ? 0 : key->len % 8 == 1 ? 1 : key_hash(key, seed);
+}
+
+static struct kept *find(const struct sketch_table *table, uint32_t number, uint64_t seed)
 {
 	struct flowkey key = key_make(number);
 
-	return sketch_table_find(table, &key, flowkey_hash(&key, table->seed));
+	return sketch_table_find(table, key.bytes, key.len, hash_of(&key, seed));
 }
 
-static struct kept *insert(struct sketch_table *table, uint32_t number)
+static struct kept *insert(struct sketch_table *table, uint32_t number, uint64_t seed)
 {
 	struct flowkey key = key_make(number);
 
-	return sketch_table_insert(table, &key, flowkey_hash(&key, table->seed));
+	return sketch_table_insert(table, key.bytes, key.len, hash_of(&key, seed));
 }
 
 static void test_places_and_capacity_agree(void **state)
@@ -46,49 +57,97 @@ static void test_places_and_capacity_agree(void **state)
 		assert_true(sketch_table_capacity(sketch_table_places(keys)) >= keys);
 	for (uint32_t places = 1; places < 5000; places++)
 		assert_true(sketch_table_capacity(places) * 4 <= places * 3);
+	for (size_t bytes = 1024; bytes < 100000; bytes += 7)
+		assert_true(sketch_table_bytes(sketch_table_fit(bytes)) <= bytes);
 }
 
-static void assert_holds(const struct sketch_table *table, const bool is_in[KEYS], uint64_t seed)
+/* The truth beside a table: what it must hold, and what pruning must have taken. */
+struct list {
+	bool is_in[KEYS];
+	uint64_t values[KEYS];
+	uint64_t seed;
+	struct sketch_table table;
+	uint32_t dropped;
+	uint64_t largest_dropped;
+};
+
+static void list_check(const struct list *list)
 {
 	uint32_t count = 0;
 
 	for (uint32_t number = 0; number < KEYS; number++) {
-		const struct kept *kept = find(table, number);
+		const struct kept *kept = find(&list->table, number, list->seed);
+		struct flowkey key = key_make(number);
 
-		if (!!kept != is_in[number] || (kept && kept->packets != number))
-			fail_msg("seed %llu: key %u", (unsigned long long)seed, number);
-		count += is_in[number];
+		if (!!kept != list->is_in[number] ||
+		    (kept && (kept->packets != list->values[number] || !flowkey_equal(&kept->key, &key))))
+			fail_msg("seed %llu: key %u", (unsigned long long)list->seed, number);
+		count += list->is_in[number];
 	}
-	assert_int_equal(table->used, count);
+	assert_int_equal(list->table.used, count);
+}
+
+static void on_drop(void *context, const struct kept *kept, uint64_t hash)
+{
+	struct list *list = context;
+	uint32_t number = kept->key.len - 1u + FLOWKEY_MAX * (kept->key.bytes[kept->key.len - 1] - 1u);
+
+	if (!list->is_in[number] || kept->packets != list->values[number] ||
+	    (hash != hash_of(&kept->key, list->seed) && hash != 1))
+		fail_msg("seed %llu: key %u dropped", (unsigned long long)list->seed, number);
+	list->is_in[number] = false;
+	list->dropped++;
+	if (kept->packets > list->largest_dropped)
+		list->largest_dropped = kept->packets;
+}
+
+/* Nothing that stays is smaller than what went. */
+static void list_prune(struct list *list, uint32_t keep)
+{
+	uint32_t used = list->table.used;
+	uint64_t edge;
+
+	list->dropped = 0;
+	list->largest_dropped = 0;
+	edge = sketch_table_prune(&list->table, SKETCH_PACKETS, keep, on_drop, list);
+	if (list->dropped != used - keep || edge != list->largest_dropped)
+		fail_msg("seed %llu: %u dropped", (unsigned long long)list->seed, list->dropped);
+	for (uint32_t number = 0; number < KEYS; number++) {
+		if (list->is_in[number] && list->values[number] < edge)
+			fail_msg("seed %llu: key %u stays", (unsigned long long)list->seed, number);
+	}
+	list_check(list);
 }
 
 /* Small tables, so that runs often go around the end. */
-static void test_inserts_and_removals_over_seeds(void **state)
+static void test_inserts_and_prunes_over_seeds(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 200; seed++) {
-		struct sketch_table table;
+		struct list list = {.seed = seed};
+		struct sketch_table *table = &list.table;
 		uint64_t random = seed;
-		bool is_in[KEYS] = { false };
 
-		assert_int_equal(sketch_table_init(&table, 8 + (uint32_t)(seed % 40), seed), 0);
-		assert_int_equal((uintptr_t)table.places % 64, 0);
+		assert_int_equal(sketch_table_init(table, 8 + (uint32_t)(seed % 40)), 0);
+		assert_int_equal((uintptr_t)table->places % 64, 0);
 		for (int step = 0; step < 300; step++) {
 			uint32_t number = (uint32_t)random_next(&random) % KEYS;
-			struct kept *kept = find(&table, number);
 
-			if (kept)
-				sketch_table_remove(&table, (uint32_t)(kept - table.places));
-			else if (table.used < sketch_table_capacity(table.place_count))
-				insert(&table, number)->packets = number;
-			else
+			if (find(table, number, seed))
 				continue;
-			is_in[number] = !kept;
+			if (table->used == sketch_table_capacity(table->place_count))
+				list_prune(&list, (uint32_t)random_next(&random) % table->used);
+			list.is_in[number] = true;
+			list.values[number] = random_next(&random) % 5; /* many are equal */
+			insert(table, number, seed)->packets = list.values[number];
 		}
-		assert_holds(&table, is_in, seed);
-		assert_int_equal(sketch_table_resize(&table, table.place_count * 2), 0);
-		assert_holds(&table, is_in, seed);
-		sketch_table_clear(&table);
+		list_check(&list);
+		assert_int_equal(sketch_table_resize(table, table->place_count * 2), 0);
+		list_check(&list);
+		sketch_table_reset(table);
+		memset(list.is_in, 0, sizeof(list.is_in));
+		list_check(&list);
+		sketch_table_clear(table);
 	}
 }
 
@@ -108,9 +167,9 @@ static void test_selection_is_sorting(void **state)
 		uint32_t count = 1 + (uint32_t)(seed % 100);
 		struct sketch_table table;
 
-		assert_int_equal(sketch_table_init(&table, sketch_table_places(count), seed), 0);
+		assert_int_equal(sketch_table_init(&table, sketch_table_places(count)), 0);
 		for (uint32_t i = 0; i < count; i++) {
-			struct kept *kept = insert(&table, i);
+			struct kept *kept = insert(&table, i, seed);
 
 			kept->bytes = random_next(&random) << random_next(&random) % 34 >> random_next(&random) % 62;
 			kept->over = random_next(&random) % 10 ? 0 : UINT64_MAX;
@@ -134,7 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_places_and_capacity_agree),
-		cmocka_unit_test(test_inserts_and_removals_over_seeds),
+		cmocka_unit_test(test_inserts_and_prunes_over_seeds),
 		cmocka_unit_test(test_selection_is_sorting),
 	};
 

@@ -289,6 +289,68 @@ static void damage_ends_the_loops(void **state)
 	source->ops->destroy(source);
 }
 
+/* Nobody's clock shows them: a file's times are what it says, as long as that is a time at all. */
+static void a_packets_time_is_the_records(void **state)
+{
+	static const uint32_t seconds[] = { 0, 1, 1700000000, 1700000000, 0x7fffffff, 0xffffffff };
+	static const uint32_t microseconds[] = { 0, 5, 999999, 0, 0xffffffff, 0 };
+	struct made made = made_begin(DLT_RAW_IP);
+	struct packet_head heads[SOURCE_BATCH];
+	struct source *source;
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++) {
+		put32(made.file, seconds[i]);
+		put32(made.file, microseconds[i]);
+		put32(made.file, sizeof(PACKET));
+		put32(made.file, sizeof(PACKET));
+		fwrite(PACKET, sizeof(PACKET), 1, made.file);
+	}
+	source = made_open(&made, NULL);
+	assert_int_equal(source->ops->receive(source, heads, SOURCE_BATCH, NULL), 6);
+	assert_true(source->ops->is_recorded);
+	assert_true(heads[0].time_ns == 1); /* known: 0 would say that it is not */
+	assert_true(heads[1].time_ns == INT64_C(1000005000));
+	assert_true(heads[2].time_ns == INT64_C(1700000000999999000));
+	assert_true(heads[3].time_ns == INT64_C(1700000000000000000));
+	assert_true(heads[4].time_ns >= 0 && heads[5].time_ns >= 0);
+	source->ops->destroy(source);
+}
+
+/* Times of pcapng are 64 bits wide, in units of the file's choice: they can lie beyond all clocks. */
+static void a_time_beyond_all_clocks_is_not_known(void **state)
+{
+	static const uint32_t section[] = { 0x0a0d0d0a, 28, 0x1a2b3c4d, 1, 0xffffffff, 0xffffffff, 28 };
+	/* Its option if_tsresol (9): units of 10^0 s. */
+	static const uint32_t interface[] = { 1, 32, DLT_RAW_IP, 65535, 9 | 1 << 16, 0, 0, 32 };
+	struct made made = { .path = "/tmp/weft-test-pcap-XXXXXX" };
+	const uint32_t length = (sizeof(PACKET) + 3) / 4 * 4;
+	struct packet_head heads[SOURCE_BATCH];
+	struct source *source;
+
+	(void)state;
+	made.file = fdopen(mkstemp(made.path), "wb");
+	assert_non_null(made.file);
+	fwrite(section, sizeof(section), 1, made.file);
+	fwrite(interface, sizeof(interface), 1, made.file);
+	for (int i = 0; i < 2; i++) {
+		put32(made.file, 6);
+		put32(made.file, 32 + length);
+		put32(made.file, 0);
+		put32(made.file, i ? 1 : 0x7fffffff); /* 2^63 - 1 s, then 2^32 s */
+		put32(made.file, i ? 0 : 0xffffffff);
+		put32(made.file, sizeof(PACKET));
+		put32(made.file, sizeof(PACKET));
+		fwrite(PACKET, sizeof(PACKET), 1, made.file);
+		fwrite("\0\0\0", length - sizeof(PACKET), 1, made.file);
+		put32(made.file, 32 + length);
+	}
+	source = made_open_with(&made, ",pace=real", NULL);
+	assert_int_equal(source->ops->receive(source, heads, SOURCE_BATCH, NULL), 1);
+	assert_true(heads[0].time_ns == 0);
+	source->ops->destroy(source);
+}
+
 static int64_t clock_ms(void)
 {
 	struct timespec now;
@@ -329,12 +391,13 @@ static void the_pace_of_the_file_is_kept(void **state)
 /* Adds one packet to the pair's [packets, bytes]. */
 static void pair_add(json_t *pairs, const struct packet *packet)
 {
+	const struct flowkey_type type = flowkey_type_of(FLOWKEY_SRC | FLOWKEY_DST);
 	struct flowkey key;
 	char text[FLOWKEY_TEXT_MAX];
 	json_t *counts;
 
-	packet_key(packet, FLOWKEY_SRC | FLOWKEY_DST, &key);
-	flowkey_print(FLOWKEY_SRC | FLOWKEY_DST, &key, text);
+	packet_key(packet, &type, &key);
+	flowkey_print(&type, &key, text);
 	counts = json_object_get(pairs, text);
 	if (!counts) {
 		counts = json_pack("[i, i]", 0, 0);
@@ -432,6 +495,8 @@ int main(void)
 		cmocka_unit_test(loops_give_the_file_so_often),
 		cmocka_unit_test(a_file_without_packets_is_not_looped_for_ever),
 		cmocka_unit_test(damage_ends_the_loops),
+		cmocka_unit_test(a_packets_time_is_the_records),
+		cmocka_unit_test(a_time_beyond_all_clocks_is_not_known),
 		cmocka_unit_test(the_pace_of_the_file_is_kept),
 		cmocka_unit_test(real_captures_count_as_tshark_counts_them),
 	};

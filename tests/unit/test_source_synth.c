@@ -365,6 +365,34 @@ static void rate_paces_and_packets_zero_never_ends(void **state)
 	source->ops->destroy(source);
 }
 
+/* However late a packet is fetched, its time is when it was due; without a rate none is due at any time. */
+static void times_follow_the_rate(void **state)
+{
+	struct source *source = source_of("synth:packets=0,rate=3000");
+	struct packet_head heads[SOURCE_BATCH];
+	struct timespec wall;
+	int64_t first = 0;
+	uint64_t given = 0;
+
+	(void)state;
+	clock_gettime(CLOCK_REALTIME, &wall);
+	while (given < 100) {
+		int count = source->ops->receive(source, heads, SOURCE_BATCH, NULL);
+
+		for (int i = 0; i < count; i++, given++) {
+			first = first ? first : heads[i].time_ns;
+			assert_true(heads[i].time_ns == first + (int64_t)(given * 1000000000 / 3000));
+		}
+	}
+	assert_true(first >= wall.tv_sec * INT64_C(1000000000) + wall.tv_nsec);
+	source->ops->destroy(source);
+	source = source_of("synth:packets=64");
+	assert_int_equal(source->ops->receive(source, heads, SOURCE_BATCH, NULL), 64);
+	for (int i = 0; i < 64; i++)
+		assert_true(heads[i].time_ns == 0);
+	source->ops->destroy(source);
+}
+
 static void destroy_accepts_nothing(void **state)
 {
 	(void)state;
@@ -384,6 +412,7 @@ int main(void)
 		cmocka_unit_test(packets_follow_the_spec),
 		cmocka_unit_test(whole_shares_are_exact),
 		cmocka_unit_test(rate_paces_and_packets_zero_never_ends),
+		cmocka_unit_test(times_follow_the_rate),
 		cmocka_unit_test(zipf_weights_are_powers_to_ten_digits),
 		cmocka_unit_test(zipf_draws_every_rank_from_its_own_interval),
 		cmocka_unit_test(flow_sizes_follow_zipf_over_seeds),
