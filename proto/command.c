@@ -223,10 +223,20 @@ int command_get_number(const struct command *command, const char *name, double m
 		if (*end || strspn(text, "0123456789.+-eE") != strlen(text))
 			return error_set(err, ERROR_BAD_REQUEST, "%s: \"%.40s\" is not a number", name, text);
 	} else {
-		return error_set(err, ERROR_BAD_REQUEST, "%s: not a number (%g to %g)", name, min, max);
+		return error_set(err, ERROR_BAD_REQUEST, "%s: not a number (%.15g to %.15g)", name, min, max);
 	}
 	if (!isfinite(*number) || *number < min || *number > max)
-		return error_set(err, ERROR_BAD_REQUEST, "%s: %g is out of range (%g to %g)", name, *number, min, max);
+		return error_set(err, ERROR_BAD_REQUEST, "%s: %.15g is out of range (%.15g to %.15g)", name, *number, min, max);
+	return 0;
+}
+
+int command_get_whole(const struct command *command, const char *name, double min, double max, double fallback,
+		      double *number, struct error *err)
+{
+	if (command_get_number(command, name, min, max, fallback, number, err) < 0)
+		return -1;
+	if (*number != floor(*number))
+		return error_set(err, ERROR_BAD_REQUEST, "%s: %.15g is not a whole number", name, *number);
 	return 0;
 }
 

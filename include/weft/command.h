@@ -51,6 +51,10 @@ int command_get_list(const struct command *command, const char *name, const char
 int command_get_number(const struct command *command, const char *name, double min, double max, double fallback,
 		       double *number, struct error *err);
 
+/* The same, whole numbers only (up to 2^53). */
+int command_get_whole(const struct command *command, const char *name, double min, double max, double fallback,
+		      double *number, struct error *err);
+
 /* true, false, or their text, 1 or 0; fallback when absent. */
 int command_get_flag(const struct command *command, const char *name, bool fallback, bool *flag, struct error *err);
 

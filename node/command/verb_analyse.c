@@ -16,16 +16,18 @@ static int analyse_need(const struct partial *merged, struct error *err)
 	return merged->state ? 0 : error_set(err, ERROR_INTERNAL, "answer: no state was merged");
 }
 
-/* How long the window is; of "all" until the question came. */
+/* How much of the window is over and lies behind the counter's begin at the node asked. */
 static double analyse_seconds(const struct command *command)
 {
 	const json_t *epochs = json_object_get(command->fields, "epochs");
-	json_int_t from, to, step;
+	json_int_t begin_ms = json_integer_value(json_object_get(command->fields, "since_ms"));
+	json_int_t end_ms = json_integer_value(json_object_get(command->fields, "now_ms")), from, to, step;
 
-	if (json_is_array(epochs) && json_unpack((json_t *)epochs, "[I, I, I]", &from, &to, &step) == 0)
-		return (double)((to - from) * EPOCH_MS) / 1000;
-	return (double)(json_integer_value(json_object_get(command->fields, "now_ms")) -
-			json_integer_value(json_object_get(command->fields, "since_ms"))) / 1000;
+	if (json_is_array(epochs) && json_unpack((json_t *)epochs, "[I, I, I]", &from, &to, &step) == 0) {
+		begin_ms = from * EPOCH_MS > begin_ms ? from * EPOCH_MS : begin_ms;
+		end_ms = to * EPOCH_MS < end_ms ? to * EPOCH_MS : end_ms;
+	}
+	return end_ms > begin_ms ? (double)(end_ms - begin_ms) / 1000 : 0;
 }
 
 int query_total_finish(const struct command *command, const struct partial *merged, struct reply *reply,

@@ -107,7 +107,7 @@ static int query_list_keys(const struct command *command, const struct partial *
 	double limit = LIMIT_KEYS;
 	bool details = false;
 
-	command_get_number(command, "limit", 1, LIMIT_KEYS, LIMIT_KEYS, &limit, NULL);
+	command_get_whole(command, "limit", 1, LIMIT_KEYS, LIMIT_KEYS, &limit, NULL);
 	command_get_flag(command, "details", false, &details, NULL);
 	sketch_each(sketch, on_query_key, &list);
 	if (list.is_short_of_memory) {
@@ -155,7 +155,7 @@ int query_top_finish(const struct command *command, const struct partial *merged
 
 	if (!merged->state)
 		return error_set(err, ERROR_INTERNAL, "answer: no state was merged");
-	command_get_number(command, "k", 1, LIMIT_KEYS, 10, &k, NULL);
+	command_get_whole(command, "k", 1, LIMIT_KEYS, 10, &k, NULL);
 	return query_list_keys(command, merged, 0, (size_t)k, reply, err);
 }
 

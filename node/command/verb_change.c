@@ -15,28 +15,23 @@
 
 #define CHANGE_LAST_S 10 /* compared with the 10 s before, when the client names no windows */
 
-/* The earlier window, as the client named it, or the one right before the later one. */
+/* The earlier window, as the client named it, or as long a time right before the later one. */
 static int change_settle_before(struct context *context, struct command *command, const struct store_counter *counter,
-				const struct window *after, struct window *before, struct error *err)
+				struct window *before, struct window *after, struct error *err)
 {
-	int64_t len = after->to - after->from;
+	int64_t now_ms = context_wall_ms(context), len = after->to - after->from;
 	struct window_asked asked = {0};
 
 	if (command_get_text(command, "than_from", &asked.from, err) < 0 ||
 	    command_get_text(command, "than_to", &asked.to, err) < 0)
 		return -1;
 	*before = (struct window){WINDOW_RANGE, after->from - len, after->from, after->step};
-	if (!asked.from && !asked.to)
-		return 0;
-	if (!asked.from || !asked.to)
+	if (!asked.from != !asked.to)
 		return error_set(err, ERROR_BAD_REQUEST, "than_from, than_to: give both, or none (then it is the time "
 							 "right before)");
-	if (window_settle(&asked, WINDOW_ALL, context_wall_ms(context), &counter->keep, before, err) < 0)
+	if (asked.from && window_settle(&asked, WINDOW_ALL, now_ms, &counter->keep, before, err) < 0)
 		return -1;
-	if (before->to - before->from != len)
-		return error_set(err, ERROR_BAD_REQUEST, "than_from, than_to: %lld s, but the other window has %lld s (give "
-				 "windows of equal length)", (long long)(before->to - before->from), (long long)len);
-	return 0;
+	return window_align(before, after, !asked.from, now_ms, &counter->keep, err);
 }
 
 static int change_settle(struct context *context, struct command *command, const struct store_sketch *sketch,
@@ -47,6 +42,7 @@ static int change_settle(struct context *context, struct command *command, const
 	json_t *echo;
 
 	if (!json_object_get(command->fields, "from") && !json_object_get(command->fields, "last_s") &&
+	    !json_object_get(command->fields, "window") &&
 	    command_set(command, "last_s", json_integer(CHANGE_LAST_S), err) < 0)
 		return -1;
 	if (query_settle(context, command, sketch, counter, WINDOW_ALL, err) < 0)
@@ -54,12 +50,13 @@ static int change_settle(struct context *context, struct command *command, const
 	if (json_unpack(json_object_get(command->fields, "epochs"), "[I, I, I]", &from, &to, &step) < 0)
 		return error_set(err, ERROR_BAD_REQUEST, "window: changes are between two windows of time, not since ever");
 	after = (struct window){WINDOW_RANGE, from, to, step};
-	if (change_settle_before(context, command, counter, &after, &before, err) < 0 ||
+	if (change_settle_before(context, command, counter, &before, &after, err) < 0 ||
+	    query_set_epochs(command, "epochs", &after, err) < 0 ||
 	    query_set_epochs(command, "than_epochs", &before, err) < 0)
 		return -1;
-	echo = json_object_get(command->fields, "window");
+	echo = query_window(&after);
 	json_object_set_new(echo, "than", query_window(&before));
-	return 0;
+	return command_set(command, "window", echo, err);
 }
 
 int query_changers_check(struct context *context, struct command *command, struct error *err)
@@ -71,7 +68,7 @@ int query_changers_check(struct context *context, struct command *command, struc
 
 	if (counter_check(context, command, err) < 0 ||
 	    command_get_number(command, "hitter_threshold", 0, 1, -1, &threshold, err) < 0 ||
-	    command_get_number(command, "k", 1, LIMIT_KEYS, LIMIT_KEYS, &k, err) < 0 ||
+	    command_get_whole(command, "k", 1, LIMIT_KEYS, LIMIT_KEYS, &k, err) < 0 ||
 	    command_get_flag(command, "details", false, &details, err) < 0)
 		return -1;
 	if (!command->is_first)
@@ -205,7 +202,7 @@ int query_changers_finish(const struct command *command, const struct partial *m
 	total_before = (double)(is_bytes ? before.bytes : before.packets);
 	total_after = (double)(is_bytes ? after.bytes : after.packets);
 	command_get_number(command, "hitter_threshold", 0, 1, DEFAULT_HITTER_THRESHOLD, &threshold, NULL);
-	command_get_number(command, "k", 1, LIMIT_KEYS, LIMIT_KEYS, &k, NULL);
+	command_get_whole(command, "k", 1, LIMIT_KEYS, LIMIT_KEYS, &k, NULL);
 	command_get_flag(command, "details", false, &details, NULL);
 	list.above = threshold * fmax(total_before, total_after);
 	sketch_each(pair->after, on_change_key, &list);

@@ -22,7 +22,11 @@ int counter_read_types(const struct command *command, struct flowkey_type *key, 
 	if (command_need_text(command, "counter_key_type", &type, err) < 0 ||
 	    flowkey_type_parse(type, key, err) < 0 || command_get_text(command, "distinct", &counted, err) < 0)
 		return -1;
-	return counted ? flowkey_type_parse(counted, distinct, err) : 0;
+	if (!counted || flowkey_type_parse(counted, distinct, err) == 0)
+		return 0;
+	if (err && strncmp(err->text, "counter_key_type", 16) == 0)
+		error_set(err, err->code, "distinct%s", err->text + 16);
+	return -1;
 }
 
 struct store_counter *counter_find(struct context *context, const struct command *command,
@@ -89,29 +93,39 @@ static int config_read_units(const struct command *command, struct sketch_params
 	return 0;
 }
 
+static bool config_has(const struct command *command, const char *name)
+{
+	const json_t *value = json_object_get(command->fields, name);
+
+	return value && !json_is_null(value);
+}
+
 /* epsilon and delta size a count-min instead of "memory". */
 static int config_read_size(const struct command *command, struct sketch_params *params, struct error *err)
 {
 	struct count_min_size size;
 	double memory, epsilon, delta, rows;
-	bool conservative, is_count_min = strcmp(params->algorithm, "count-min") == 0;
+	bool conservative, is_sized = config_has(command, "epsilon") || config_has(command, "delta");
 
-	if (command_get_number(command, "memory", LIMIT_SKETCH_MEMORY_MIN, LIMIT_SKETCH_MEMORY_MAX,
+	if (command_get_whole(command, "memory", LIMIT_SKETCH_MEMORY_MIN, LIMIT_SKETCH_MEMORY_MAX,
 			       DEFAULT_SKETCH_MEMORY, &memory, err) < 0 ||
 	    command_get_number(command, "epsilon", 0, 1, 0, &epsilon, err) < 0 ||
-	    command_get_number(command, "delta", 0, 1, 0, &delta, err) < 0 ||
-	    command_get_number(command, "rows", 0, 10, 0, &rows, err) < 0 ||
+	    command_get_number(command, "delta", 0, 1, 0.01, &delta, err) < 0 ||
+	    command_get_whole(command, "rows", 0, 10, 0, &rows, err) < 0 ||
 	    command_get_flag(command, "conservative", false, &conservative, err) < 0)
 		return -1;
-	if ((epsilon != 0 || delta != 0) && !is_count_min)
+	if (is_sized && strcmp(params->algorithm, "count-min") != 0)
 		return error_set(err, ERROR_BAD_REQUEST, "epsilon, delta: size a counter of \"algorithm\": \"count-min\" "
 				 "(for others give \"memory\"; plan says how much)");
+	if (is_sized && (config_has(command, "memory") || config_has(command, "rows")))
+		return error_set(err, ERROR_BAD_REQUEST, "epsilon, delta: they say what memory and rows are (give the one "
+							 "or the other)");
 	params->memory_bytes = (uint32_t)memory;
 	params->rows = (uint8_t)rows;
 	params->is_conservative = conservative;
-	if (epsilon == 0 && delta == 0)
+	if (!is_sized)
 		return 0;
-	if (count_min_size(epsilon, delta != 0 ? delta : 0.01, &size, err) < 0)
+	if (count_min_size(epsilon, delta, &size, err) < 0)
 		return -1;
 	params->memory_bytes = size.memory_bytes;
 	params->rows = size.rows;
@@ -123,10 +137,10 @@ static int config_read_keep(const struct command *command, struct epoch_keep *ke
 	const struct epoch_keep usual = EPOCH_KEEP_DEFAULT;
 	double seconds, minutes, hours, memory;
 
-	if (command_get_number(command, "keep", 4, 3600, usual.seconds, &seconds, err) < 0 ||
-	    command_get_number(command, "keep_minutes", 0, 1440, usual.minutes, &minutes, err) < 0 ||
-	    command_get_number(command, "keep_hours", 0, 744, usual.hours, &hours, err) < 0 ||
-	    command_get_number(command, "keep_memory", 64 * 1024, 1ULL << 34, (double)usual.memory_bytes, &memory,
+	if (command_get_whole(command, "keep", 4, 3600, usual.seconds, &seconds, err) < 0 ||
+	    command_get_whole(command, "keep_minutes", 0, 1440, usual.minutes, &minutes, err) < 0 ||
+	    command_get_whole(command, "keep_hours", 0, 744, usual.hours, &hours, err) < 0 ||
+	    command_get_whole(command, "keep_memory", 64 * 1024, 1ULL << 34, (double)usual.memory_bytes, &memory,
 			       err) < 0)
 		return -1;
 	*keep = (struct epoch_keep){(uint32_t)seconds, (uint32_t)minutes, (uint32_t)hours, (size_t)memory};

@@ -76,7 +76,8 @@ int query_settle(struct context *context, struct command *command, const struct 
 		return -1;
 	if (window.kind == WINDOW_ALL)
 		return query_settle_all(context, command, counter->since_ms, err);
-	if (query_set_epochs(command, "epochs", &window, err) < 0)
+	if (query_set_epochs(command, "epochs", &window, err) < 0 ||
+	    command_set(command, "since_ms", json_integer(counter->since_ms), err) < 0)
 		return -1;
 	return command_set(command, "window", query_window(&window), err);
 }
@@ -164,9 +165,11 @@ void query_note_since(const struct context *context, const struct command *comma
 		      struct partial *own)
 {
 	const json_t *since = json_object_get(command->fields, "since_ms");
+	const json_t *asked = json_object_get(command->fields, "now_ms");
+	int64_t ahead_ms = json_is_integer(asked) ? context_wall_ms(context) - json_integer_value(asked) : 0;
 
-	if (json_is_integer(since) && since_ms > json_integer_value(since) + EPOCH_MS)
-		query_say_since(context, since_ms, own);
+	if (json_is_integer(since) && since_ms - ahead_ms > json_integer_value(since) + EPOCH_MS)
+		query_say_since(context, since_ms - ahead_ms, own);
 }
 
 int query_read(const struct context *context, const struct command *command, const char *name,
@@ -267,8 +270,8 @@ static int query_check(struct context *context, struct command *command, enum wi
 	bool flag;
 
 	if (counter_check(context, command, err) < 0 ||
-	    command_get_number(command, "limit", 1, LIMIT_KEYS, LIMIT_KEYS, &limit, err) < 0 ||
-	    command_get_number(command, "k", 1, LIMIT_KEYS, 10, &k, err) < 0 ||
+	    command_get_whole(command, "limit", 1, LIMIT_KEYS, LIMIT_KEYS, &limit, err) < 0 ||
+	    command_get_whole(command, "k", 1, LIMIT_KEYS, 10, &k, err) < 0 ||
 	    command_get_flag(command, "details", false, &flag, err) < 0 ||
 	    command_get_flag(command, "audit", false, &flag, err) < 0)
 		return -1;

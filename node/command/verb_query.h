@@ -31,7 +31,8 @@ json_t *query_time(int64_t wall_ms);
 /* Settles, at the first node, that everything since this time is asked for. */
 int query_settle_all(struct context *context, struct command *command, int64_t since_ms, struct error *err);
 
-/* A restart begins a node's counts anew: whoever began later than the node that was asked says so. */
+/* A restart begins a node's counts anew: whoever began later than the node that was asked says so, in that one's time.
+ */
 void query_note_since(const struct context *context, const struct command *command, int64_t since_ms,
 		      struct partial *own);
 

@@ -20,7 +20,6 @@ struct task {
 	struct task_figures figures;
 	size_t counter_count;
 	struct task_counter counters[TASK_COUNTERS];
-	struct task_matched matched;
 	struct task_keys keys;
 };
 
@@ -155,11 +154,8 @@ static void task_note(struct task *task, const struct packet *packet, uint32_t w
 static void task_pick_all(struct task *task, const struct packet *packets, uint64_t mask)
 {
 	uint32_t sample = task->filter.sample > 1 ? task->filter.sample : 1;
-	struct task_matched *matched = &task->matched;
-	uint32_t largest = 1;
 
-	matched->count = 0;
-	matched->of_ipv6 = 0;
+	task_keys_begin(&task->keys);
 	for (; mask; mask &= mask - 1) {
 		const struct packet *packet = &packets[__builtin_ctzll(mask)];
 		uint32_t weight = packet->weight > sample ? packet->weight : sample;
@@ -167,21 +163,18 @@ static void task_pick_all(struct task *task, const struct packet *packets, uint6
 		if (sample > 1 && !task_pick(task, packet->weight, sample))
 			continue;
 		task_note(task, packet, weight);
-		largest |= weight;
-		matched->of_ipv6 |= (uint64_t)(packet->family == 6) << matched->count;
-		matched->weights[matched->count] = weight;
-		matched->packets[matched->count++] = packet;
+		task_keys_add(&task->keys, packet, weight);
 	}
-	matched->are_all_single = largest == 1;
+	task_keys_sort(&task->keys);
 }
 
 void task_update(struct task *task, const struct packet *packets, uint64_t mask)
 {
 	task_pick_all(task, packets, mask);
-	if (task->matched.count == 0)
+	if (task->keys.all.count == 0)
 		return;
 	for (size_t c = 0; c < task->counter_count; c++)
-		task_keys_count(&task->keys, &task->matched, &task->counters[c].plan, task->counters[c].live);
+		task_keys_count(&task->keys, &task->counters[c].plan, task->counters[c].live);
 }
 
 struct task_figures task_figures(const struct task *task)
@@ -203,6 +196,7 @@ size_t task_seal(struct task *task, struct task_sealed *sealed, size_t max)
 			fresh = sketch_create(sketch_params(counter->live), NULL);
 		if (!fresh)
 			continue;
+		sketch_follow(fresh, counter->live);
 		sealed[n++] = (struct task_sealed){counter->number, counter->live};
 		counter->live = fresh;
 		counter->spare = NULL;

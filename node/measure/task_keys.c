@@ -2,6 +2,43 @@
 /* task_keys - packets of one family at a time, written as the sketch's parameters ask. */
 #include "task_keys.h"
 
+void task_keys_begin(struct task_keys *keys)
+{
+	keys->all.count = 0;
+	keys->all.are_all_single = true;
+	keys->is_mixed = false;
+}
+
+static void group_add(struct task_group *group, const struct packet *packet, uint32_t weight)
+{
+	group->packets[group->count] = packet;
+	group->weights[group->count] = weight;
+	group->bytes[group->count] = packet->bytes;
+	group->times_ns[group->count++] = packet->time_ns;
+	group->are_all_single &= weight == 1;
+}
+
+void task_keys_add(struct task_keys *keys, const struct packet *packet, uint32_t weight)
+{
+	bool is_ipv6 = packet->family == 6;
+
+	keys->is_mixed |= keys->all.count && is_ipv6 != keys->is_ipv6;
+	keys->is_ipv6 = is_ipv6;
+	group_add(&keys->all, packet, weight);
+}
+
+void task_keys_sort(struct task_keys *keys)
+{
+	const struct task_group *all = &keys->all;
+
+	if (!keys->is_mixed)
+		return;
+	keys->ipv4.count = keys->ipv6.count = 0;
+	keys->ipv4.are_all_single = keys->ipv6.are_all_single = true;
+	for (size_t i = 0; i < all->count; i++)
+		group_add(all->packets[i]->family == 6 ? &keys->ipv6 : &keys->ipv4, all->packets[i], all->weights[i]);
+}
+
 void task_plan_init(struct task_plan *plan, const struct sketch_params *params)
 {
 	if (params->key.fields)
@@ -10,74 +47,47 @@ void task_plan_init(struct task_plan *plan, const struct sketch_params *params)
 		packet_key_plan_init(&plan->distinct, &params->distinct);
 }
 
-static void keys_fill(const struct task_matched *matched, uint64_t chosen, const struct packet_key_plan *plan,
-		      uint8_t stride, uint8_t *keys)
+/* One batch of keys; all have the length of the first. Returns it. */
+static uint8_t keys_fill(const struct task_group *group, const struct packet_key_plan *plan, uint8_t *keys)
 {
-	for (; chosen; chosen &= chosen - 1, keys += stride)
-		packet_key_plan_write(plan, matched->packets[__builtin_ctzll(chosen)], keys);
+	uint8_t len = packet_key_plan_write(plan, group->packets[0], keys), stride = batch_stride(len);
+
+	for (size_t i = 1; i < group->count; i++)
+		packet_key_plan_write(plan, group->packets[i], keys + i * stride);
+	return len;
 }
 
-/* What is the same for every kind of sketch. */
-static struct batch keys_begin(struct task_keys *keys, const struct task_matched *matched, uint64_t chosen)
-{
-	struct batch batch = { .packets = matched->are_all_single ? NULL : keys->weights, .bytes = keys->bytes };
-
-	for (; chosen; chosen &= chosen - 1) {
-		int i = __builtin_ctzll(chosen);
-
-		keys->weights[batch.count] = matched->weights[i];
-		keys->bytes[batch.count++] = matched->packets[i]->bytes;
-	}
-	return batch;
-}
-
-static void keys_count(struct task_keys *keys, const struct task_matched *matched, const struct task_plan *plan,
-		       uint64_t chosen, bool is_ipv6, struct sketch *sketch)
+static void group_count(struct task_keys *keys, const struct task_group *group, const struct task_plan *plan,
+			struct sketch *sketch)
 {
 	const struct sketch_params *params = sketch_params(sketch);
-	struct batch batch;
+	struct batch batch = { .count = group->count,
+			       .keys = keys->keys,
+			       .packets = group->are_all_single ? NULL : group->weights,
+			       .bytes = group->bytes,
+			       .times_ns = group->times_ns };
 
-	if (!chosen)
-		return;
-	batch = keys_begin(keys, matched, chosen);
-	batch.key_len = flowkey_type_len(&params->key, is_ipv6);
-	batch.stride = batch_stride(batch.key_len);
-	batch.keys = keys->keys;
-	keys_fill(matched, chosen, &plan->key, batch.stride, keys->keys);
+	if (params->key.fields) {
+		batch.key_len = keys_fill(group, &plan->key, keys->keys);
+		batch.stride = batch_stride(batch.key_len);
+	}
 	if (params->distinct.fields) {
-		uint8_t len = flowkey_type_len(&params->distinct, is_ipv6), stride = batch_stride(len);
+		uint8_t len = keys_fill(group, &plan->distinct, keys->parts);
 
-		keys_fill(matched, chosen, &plan->distinct, stride, keys->parts);
-		vector_kernels_best()->hash(keys->parts, stride, len, batch.count, params->seed, keys->elements);
+		vector_kernels_best()->hash(keys->parts, batch_stride(len), len, batch.count, params->seed, keys->elements);
 		batch.elements = keys->elements;
 	}
 	sketch_update(sketch, &batch);
 }
 
-static void keys_count_profile(struct task_keys *keys, const struct task_matched *matched, uint64_t all,
-			       struct sketch *sketch)
-{
-	struct batch batch = keys_begin(keys, matched, all);
-
-	for (size_t i = 0; i < matched->count; i++)
-		keys->times_ns[i] = matched->packets[i]->time_ns;
-	batch.times_ns = keys->times_ns;
-	sketch_update(sketch, &batch);
-}
-
-void task_keys_count(struct task_keys *keys, const struct task_matched *matched, const struct task_plan *plan,
-		     struct sketch *sketch)
+void task_keys_count(struct task_keys *keys, const struct task_plan *plan, struct sketch *sketch)
 {
 	const struct sketch_params *params = sketch_params(sketch);
-	uint64_t all = matched->count == BATCH_MAX ? UINT64_MAX : ((uint64_t)1 << matched->count) - 1;
-	uint8_t addresses = FLOWKEY_SRC | FLOWKEY_DST;
 
-	if (!params->key.fields) {
-		keys_count_profile(keys, matched, all, sketch);
-	} else if ((params->key.fields | params->distinct.fields) & addresses) {
-		keys_count(keys, matched, plan, all & ~matched->of_ipv6, false, sketch);
-		keys_count(keys, matched, plan, all & matched->of_ipv6, true, sketch);
-	} else {
-		keys_count(keys, matched, plan, all, false, sketch);
+	if (!keys->is_mixed || !((params->key.fields | params->distinct.fields) & (FLOWKEY_SRC | FLOWKEY_DST))) {
+		group_count(keys, &keys->all, plan, sketch);
+		return;
 	}
+	group_count(keys, &keys->ipv4, plan, sketch);
+	group_count(keys, &keys->ipv6, plan, sketch);
 }

@@ -2,8 +2,9 @@
 /*
  * task_keys - from packets to the batches that sketches take: keys of one length, padded, with weights and lengths.
  *
- * Packets of both address families are split into a batch each where the key type has addresses. Holds the arrays that
- * the batches borrow; one of it serves all counters of a task, one after the other.
+ * A key type with addresses takes packets of the two address families as a batch each. They are sorted once for all
+ * counters of the task; a counter's keys are written one batch after the other into the same arrays, which the batches
+ * borrow.
  */
 #ifndef MEASURE_TASK_KEYS_H
 #define MEASURE_TASK_KEYS_H
@@ -11,12 +12,12 @@
 #include "packet.h"
 #include "sketch/sketch.h"
 
-/* The packets that matched, as all counters of the task count them. */
-struct task_matched {
+/* Packets that matched, and what each stands for. */
+struct task_group {
 	size_t count; /* up to BATCH_MAX */
 	const struct packet *packets[BATCH_MAX];
-	uint32_t weights[BATCH_MAX];
-	uint64_t of_ipv6;   /* bit i: packets[i] is IPv6 */
+	uint32_t weights[BATCH_MAX], bytes[BATCH_MAX];
+	int64_t times_ns[BATCH_MAX];
 	bool are_all_single; /* each weight is 1 */
 };
 
@@ -24,9 +25,14 @@ struct task_keys {
 	uint8_t keys[BATCH_MAX * BATCH_STRIDE_MAX] __attribute__((aligned(64)));
 	uint8_t parts[BATCH_MAX * BATCH_STRIDE_MAX] __attribute__((aligned(64))); /* keys of the distinct things */
 	uint64_t elements[BATCH_MAX];
-	uint32_t weights[BATCH_MAX], bytes[BATCH_MAX];
-	int64_t times_ns[BATCH_MAX];
+	struct task_group all, ipv4, ipv6; /* the last two only where there are packets of both families */
+	bool is_mixed, is_ipv6;		   /* is_ipv6: all of them, where it is not mixed */
 };
+
+/* Empties the groups; then packets are added one by one, and sorted once. */
+void task_keys_begin(struct task_keys *keys);
+void task_keys_add(struct task_keys *keys, const struct packet *packet, uint32_t weight);
+void task_keys_sort(struct task_keys *keys);
 
 /* How a counter's keys, and what it counts once a key, are cut out of packets. */
 struct task_plan {
@@ -35,8 +41,7 @@ struct task_plan {
 
 void task_plan_init(struct task_plan *plan, const struct sketch_params *params);
 
-/* Counts the matched packets in a live sketch of the plan's parameters. */
-void task_keys_count(struct task_keys *keys, const struct task_matched *matched, const struct task_plan *plan,
-		     struct sketch *sketch);
+/* Counts the packets in a live sketch of the plan's parameters. */
+void task_keys_count(struct task_keys *keys, const struct task_plan *plan, struct sketch *sketch);
 
 #endif

@@ -96,6 +96,39 @@ static struct window range_widen(int64_t from, int64_t to, int64_t end, const st
 	};
 }
 
+static void range_align(struct window *window, int64_t step, int64_t end)
+{
+	int64_t wide = epoch_floor(window->to + step - 1, step), last = epoch_floor(end, step);
+
+	window->from = epoch_floor(window->from, step);
+	window->to = step == 1 ? window->to : wide < last ? wide : last;
+	window->step = step;
+}
+
+int window_align(struct window *before, struct window *after, bool is_adjacent, int64_t now_ms,
+		 const struct epoch_keep *keep, struct error *err)
+{
+	int64_t end = epoch_settled(now_ms) + 1, step = step_of(before->from, end, keep), coarse;
+
+	coarse = step_of(after->from, end, keep);
+	if (coarse > step)
+		step = coarse;
+	range_align(before, step, end);
+	range_align(after, step, end);
+	if (is_adjacent)
+		*before = (struct window){WINDOW_RANGE, 2 * after->from - after->to, after->from, step};
+	if (before->to <= before->from || after->to <= after->from)
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "window: that long ago only parts of %lld s are kept, and none of them is over in one of the "
+				 "two windows (compare earlier or longer ones)", (long long)step);
+	if (before->to - before->from != after->to - after->from)
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "window: the two are %lld and %lld s long in whole parts of %lld s (give windows of equal "
+				 "length)", (long long)(before->to - before->from), (long long)(after->to - after->from),
+				 (long long)step);
+	return 0;
+}
+
 static int last_settle(const char *text, int64_t now_ms, const struct epoch_keep *keep, struct window *window,
 		       struct error *err)
 {

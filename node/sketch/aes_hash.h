@@ -21,7 +21,7 @@ struct aes_hash {
 static inline struct aes_hash aes_hash_make(uint64_t seed, uint8_t key_len)
 {
 	struct key_schedule schedule = key_schedule_make(seed, key_len);
-	struct aes_hash made = { .start = _mm_loadu_si128((const __m128i *)schedule.start) };
+	struct aes_hash made = {.start = _mm_loadu_si128((const __m128i *)schedule.start)};
 
 	for (unsigned int i = 0; i < KEY_HASH_ROUNDS; i++)
 		made.rounds[i] = _mm_loadu_si128((const __m128i *)schedule.rounds[i]);
@@ -38,8 +38,8 @@ static inline void aes_hash_some(const struct aes_hash *with, const uint8_t *key
 		states[i] = with->start;
 	for (unsigned int at = 0; at < key_len; at += KEY_HASH_BLOCK) {
 		for (unsigned int i = 0; i < width; i++)
-			states[i] = _mm_xor_si128(states[i],
-						  _mm_loadu_si128((const __m128i *)(keys + i * stride + at)));
+			states[i] =
+				_mm_xor_si128(states[i], _mm_loadu_si128((const __m128i *)(keys + i * stride + at)));
 		for (unsigned int round = 0; round < KEY_HASH_ROUNDS; round++)
 			for (unsigned int i = 0; i < width; i++)
 				states[i] = _mm_aesenc_si128(states[i], with->rounds[round]);

@@ -4,8 +4,8 @@
  *
  * state = start; for each block of 16 bytes of the key, zero beyond its length: state ^= block, then three AES
  * encryption rounds (AESENC; the S-box, ShiftRows, MixColumns, then xor the round key) with the three round keys;
- * the hash is the low 64 bits of the state, little endian. Start and round keys follow from the seed, and the start from
- * the key's length too. Portable: no AES unit is needed. For queries, merges and the scalar level.
+ * the hash is the low 64 bits of the state, little endian. Start and round keys follow from the seed, and the start
+ * from the key's length too. Portable: no AES unit is needed. For queries, merges and the scalar level.
  */
 #ifndef SKETCH_KEY_HASH_H
 #define SKETCH_KEY_HASH_H
@@ -33,10 +33,10 @@ static inline uint64_t key_hash_rotate(uint64_t value, unsigned int bits)
 static inline struct key_schedule key_schedule_make(uint64_t seed, uint8_t key_len)
 {
 	return (struct key_schedule){
-		.start = { seed ^ 0x243f6a8885a308d3, key_hash_rotate(seed, 32) ^ 0x13198a2e03707344 ^ key_len },
-		.rounds = { { seed + 0xa4093822299f31d0, key_hash_rotate(seed, 11) ^ 0x082efa98ec4e6c89 },
-			    { seed + 0x452821e638d01377, key_hash_rotate(seed, 23) ^ 0xbe5466cf34e90c6c },
-			    { seed + 0xc0ac29b7c97c50dd, key_hash_rotate(seed, 47) ^ 0x3f84d5b5b5470917 } },
+		.start = {seed ^ 0x243f6a8885a308d3, key_hash_rotate(seed, 32) ^ 0x13198a2e03707344 ^ key_len},
+		.rounds = {{seed + 0xa4093822299f31d0, key_hash_rotate(seed, 11) ^ 0x082efa98ec4e6c89},
+			   {seed + 0x452821e638d01377, key_hash_rotate(seed, 23) ^ 0xbe5466cf34e90c6c},
+			   {seed + 0xc0ac29b7c97c50dd, key_hash_rotate(seed, 47) ^ 0x3f84d5b5b5470917}},
 	};
 }
 

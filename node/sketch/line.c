@@ -199,8 +199,8 @@ bool line_store_slot(const struct line_store *store, uint32_t bucket, unsigned i
 
 int64_t line_store_packet_residual(const struct line_store *store, uint32_t bucket, unsigned int class)
 {
-	return store->options.has_bytes ? store->both[bucket].packet_residuals[class]
-					: store->one[bucket].residuals[class];
+	return store->options.has_bytes ? store->both[bucket].packet_residuals[class] :
+					  store->one[bucket].residuals[class];
 }
 
 int64_t line_store_byte_residual(const struct line_store *store, uint32_t bucket, unsigned int class)

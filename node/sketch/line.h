@@ -3,12 +3,12 @@
  * line - the live line sketch: buckets of one or two cache lines, seven keys each, signed residuals for the rest.
  *
  * A key's 64-bit hash: the high half chooses the bucket (multiply-shift), the low half is the fingerprint; the
- * fingerprint's lowest bit is the key's sign, the bits above it its class. A key in a slot is counted there. One that is
- * in none: r = sign x the residual of its class, and w what the packet adds in the ranking unit; where r + w exceeds the
- * smallest count of the bucket, the key takes that slot with r + w, r leaves the residual, and the evicted count goes
- * into the residual of its own class with its own sign; else the residual gets sign x w. Of the other unit the part of
- * the residual that is not below 0 moves in the same way. Related in idea to WavingSketch (Li and others, 2020) and
- * SpaceSaving (Metwally and others, 2005).
+ * fingerprint's lowest bit is the key's sign, the bits above it its class. A key in a slot is counted there. One that
+ * is in none: r = sign x the residual of its class, and w what the packet adds in the ranking unit; where r + w exceeds
+ * the smallest count of the bucket, the key takes that slot with r + w, r leaves the residual, and the evicted count
+ * goes into the residual of its own class with its own sign; else the residual gets sign x w. Of the other unit the
+ * part of the residual that is not below 0 moves in the same way. Related in idea to WavingSketch (Li and others, 2020)
+ * and SpaceSaving (Metwally and others, 2005).
  *
  * Invariant, of each unit: residual + sum of sign x count over the slots of a class = the signed sum of all that was
  * added in that class, until a residual saturates (is_saturated, sticky; line_store_wants_seal is true long before). A
@@ -73,10 +73,10 @@ struct line_store {
 	uint64_t *byte_histories;   /* NULL without has_bytes */
 	bool is_exact;		    /* no slot was ever taken away, no residual used, and no two keys shared a slot */
 	bool is_saturated;
-	bool is_near;		    /* a residual went beyond a quarter of its range */
-	uint64_t packets, bytes;    /* all that was added: the kernels add to it */
+	bool is_near;		 /* a residual went beyond a quarter of its range */
+	uint64_t packets, bytes; /* all that was added: the kernels add to it */
 	const struct vector_kernels *kernels;
-	void *memory;		    /* of all arrays */
+	void *memory; /* of all arrays */
 };
 
 /* One kept key. */
@@ -128,7 +128,8 @@ size_t line_store_update_exact(struct line_store *store, const struct batch *bat
 uint64_t line_store_update(struct line_store *store, const struct batch *batch);
 
 /* Whether a count or residual has come so near its type's limit that the store should be sealed now. If asked after
- * each batch, of at most 2^24 units (weights of 1 in a store of packets alone), it is true before anything saturates. */
+ * each batch, of at most 2^24 units (weights of 1 in a store of packets alone), it is true before anything saturates.
+ */
 bool line_store_wants_seal(const struct line_store *store);
 
 /* Reads the slot'th slot of a bucket; false: it is free. */

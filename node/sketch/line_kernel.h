@@ -4,10 +4,10 @@
  *
  * Stages over a batch: where each hash belongs; which slot has its fingerprint (no stores to the lines in between, so
  * no load waits for a store that overlaps it, and no jumps, so that the processor fetches many lines at once and asking
- * for them early gains nothing); one count added for each item, for a miss in a line that nobody reads; then the misses in
- * order. A miss that changes its residual alone, within the near range, is done here, all else by line_miss.h. Batches with
- * large weights, and stores near the end of a range, are left to the scalar level: within the bounds below no sum of a
- * batch can overflow. So all levels give the same bits.
+ * for them early gains nothing); one count added for each item, for a miss in a line that nobody reads; then the misses
+ * in order. A miss that changes its residual alone, within the near range, is done here, all else by line_miss.h.
+ * Batches with large weights, and stores near the end of a range, are left to the scalar level: within the bounds below
+ * no sum of a batch can overflow. So all levels give the same bits.
  *
  * Primitives, with struct line_places:
  *   level_places(hashes, count, bucket_count, line bytes, places): offsets and fingerprints
@@ -59,7 +59,8 @@ static inline void kernel_miss_one(struct line_store *store, const struct batch 
 	int32_t sign = line_sign(fingerprint), changed = *residual + sign;
 
 	if (__builtin_expect(!level_is_idle(line->fingerprints, line->packets, fingerprint, sign * changed) ||
-			     !kernel_is_far(changed, LINE_NEAR_ONE), 0)) {
+				     !kernel_is_far(changed, LINE_NEAR_ONE),
+			     0)) {
 		line_miss_one(store, batch, item, places->offsets[item] / sizeof(*line), fingerprint, promotions);
 		return;
 	}
@@ -128,13 +129,12 @@ static inline void kernel_miss_both(struct line_store *store, const struct batch
 	int32_t sign = line_sign(fingerprint);
 	int64_t packets = line->packet_residuals[class] + sign * (int64_t)places->packets[item];
 	int64_t bytes = line->byte_residuals[class] + sign * (int64_t)places->bytes[item];
-	bool is_idle = store->options.ranks_bytes
-			       ? level_is_idle_wide(line->fingerprints, line->bytes, fingerprint, sign * bytes)
-			       : level_is_idle(line->fingerprints, line->packets, fingerprint,
-					       sign * (int32_t)packets);
+	bool is_idle = store->options.ranks_bytes ?
+			       level_is_idle_wide(line->fingerprints, line->bytes, fingerprint, sign * bytes) :
+			       level_is_idle(line->fingerprints, line->packets, fingerprint, sign * (int32_t)packets);
 
-	if (__builtin_expect(!is_idle || !kernel_is_far(packets, LINE_NEAR_BOTH) ||
-			     !kernel_is_far(bytes, LINE_NEAR_BOTH), 0)) {
+	if (__builtin_expect(
+		    !is_idle || !kernel_is_far(packets, LINE_NEAR_BOTH) || !kernel_is_far(bytes, LINE_NEAR_BOTH), 0)) {
 		line_miss_both(store, batch, item, places->offsets[item] / sizeof(*line), fingerprint, promotions);
 		return;
 	}

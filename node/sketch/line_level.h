@@ -23,8 +23,8 @@ static inline void level_places(const uint64_t *hashes, size_t count, uint32_t b
 static inline void level_find(const uint8_t *lines, struct line_places *places, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		places->found[i] = (uint8_t)level_match((const uint32_t *)(lines + places->offsets[i]),
-							places->fingerprints[i]);
+		places->found[i] =
+			(uint8_t)level_match((const uint32_t *)(lines + places->offsets[i]), places->fingerprints[i]);
 }
 
 /* The slot of a miss is 0. */

@@ -3,8 +3,8 @@
  * line_miss - promotions, evictions and residuals of one item, in plain C.
  *
  * Invariant: what leaves a slot or a residual arrives in another one of the same class with the same sign, in both
- * units, so the signed sum of a class changes by the item alone. A promotion that would leave a residual without room for
- * one more batch is not made (the item goes into its residual), and the store is near its end. Used by the kernels.
+ * units, so the signed sum of a class changes by the item alone. A promotion that would leave a residual without room
+ * for one more batch is not made (the item goes into its residual), and the store is near its end. Used by the kernels.
  */
 #include "line_miss.h"
 
@@ -191,9 +191,9 @@ static struct both_item both_item_make(const struct line_store *store, const str
 				       const struct line_both *line, uint32_t fingerprint)
 {
 	unsigned int class = line_class(fingerprint, LINE_CLASSES_BOTH);
-	struct both_item made = { fingerprint, line_item_packets(batch, item), line_item_bytes(batch, item),
-				  line_sign(fingerprint) * (int64_t)line->packet_residuals[class],
-				  line_sign(fingerprint) * (int64_t)line->byte_residuals[class] };
+	struct both_item made = {fingerprint, line_item_packets(batch, item), line_item_bytes(batch, item),
+				 line_sign(fingerprint) * (int64_t)line->packet_residuals[class],
+				 line_sign(fingerprint) * (int64_t)line->byte_residuals[class]};
 
 	/* Only the ranking unit's may be negative: there the sum with the item is more than a count. */
 	if (store->options.ranks_bytes && made.own_packets < 0)
@@ -245,8 +245,8 @@ static bool promote_both(struct line_store *store, struct line_both *line, unsig
 static bool outranks(const struct line_store *store, const struct line_both *line, unsigned int slot,
 		     const struct both_item *item)
 {
-	int64_t rank = store->options.ranks_bytes ? item->own_bytes + (int64_t)item->bytes
-						  : item->own_packets + item->packets;
+	int64_t rank = store->options.ranks_bytes ? item->own_bytes + (int64_t)item->bytes :
+						    item->own_packets + item->packets;
 	uint64_t count = store->options.ranks_bytes ? line->bytes[slot] : line->packets[slot];
 
 	return rank > 0 && (uint64_t)rank > count;
@@ -257,10 +257,10 @@ static void residuals_add(struct line_store *store, struct line_both *line, cons
 	unsigned int class = line_class(item->fingerprint, LINE_CLASSES_BOTH);
 	int sign = line_sign(item->fingerprint);
 
-	line->packet_residuals[class] = (int32_t)residual_fit(
-		store, line->packet_residuals[class] + sign * (int64_t)item->packets, INT32_MAX);
-	line->byte_residuals[class] = (int32_t)residual_fit(
-		store, line->byte_residuals[class] + sign * (int64_t)item->bytes, INT32_MAX);
+	line->packet_residuals[class] =
+		(int32_t)residual_fit(store, line->packet_residuals[class] + sign * (int64_t)item->packets, INT32_MAX);
+	line->byte_residuals[class] =
+		(int32_t)residual_fit(store, line->byte_residuals[class] + sign * (int64_t)item->bytes, INT32_MAX);
 }
 
 void line_miss_both(struct line_store *store, const struct batch *batch, size_t item, uint32_t bucket,
@@ -275,8 +275,8 @@ void line_miss_both(struct line_store *store, const struct batch *batch, size_t 
 		return;
 	}
 	made = both_item_make(store, batch, item, line, fingerprint);
-	slot = store->options.ranks_bytes ? victim_of_wide(line->fingerprints, line->bytes)
-					  : victim_of(line->fingerprints, line->packets);
+	slot = store->options.ranks_bytes ? victim_of_wide(line->fingerprints, line->bytes) :
+					    victim_of(line->fingerprints, line->packets);
 	if (outranks(store, line, slot, &made)) {
 		if (promote_both(store, line, slot, &made)) {
 			promotion_add(store, promotions, item, (size_t)bucket * LINE_SLOTS + slot, made.own_packets,

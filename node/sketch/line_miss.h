@@ -25,7 +25,8 @@ struct line_promotions {
 	} list[BATCH_MAX];
 };
 
-/* The item's hash has this bucket and fingerprint. Looks in the slots again: an earlier item may have brought the key. */
+/* The item's hash has this bucket and fingerprint. Looks in the slots again: an earlier item may have brought the key.
+ */
 void line_miss_one(struct line_store *store, const struct batch *batch, size_t item, uint32_t bucket,
 		   uint32_t fingerprint, struct line_promotions *promotions);
 void line_miss_both(struct line_store *store, const struct batch *batch, size_t item, uint32_t bucket,
@@ -47,7 +48,7 @@ void line_add_totals(struct line_store *store, const struct batch *batch, size_t
 /* The item's key into the cold arrays. */
 void line_keep_key(struct line_store *store, const struct batch *batch, size_t item, size_t index);
 
-/* The slot with a fingerprint, or LINE_SLOTS; fingerprint 0 finds a free one. */
+/* The slot with a fingerprint, or LINE_SLOTS; fingerprint 0 finds the first free one. */
 static inline unsigned int line_find(const uint32_t fingerprints[LINE_SLOTS], uint32_t fingerprint)
 {
 	unsigned int slot = 0;

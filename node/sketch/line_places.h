@@ -10,7 +10,8 @@
 struct line_places {
 	uint32_t offsets[BATCH_MAX] __attribute__((aligned(64))); /* of the line, in bytes from the first */
 	uint32_t fingerprints[BATCH_MAX] __attribute__((aligned(64)));
-	uint32_t counters[BATCH_MAX] __attribute__((aligned(64))); /* of the count to add to, in bytes from the first line */
+	uint32_t counters[BATCH_MAX]
+		__attribute__((aligned(64))); /* of the count to add to, in bytes from the first line */
 	uint8_t found[BATCH_MAX] __attribute__((aligned(64))); /* bit of the slot; 0: in none */
 	uint8_t slots[BATCH_MAX] __attribute__((aligned(64)));
 	uint32_t packets[BATCH_MAX]; /* line_both only, as the last two */

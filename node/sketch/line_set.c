@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "line_set_state.h"
+#include "saturate.h"
 
 void line_set_init(struct line_set *set, const struct line_options *options, unsigned int scale)
 {
@@ -136,6 +137,28 @@ static int residuals_read(struct line_set *set, const struct line_store *store, 
 	return 0;
 }
 
+uint64_t line_set_store_noise(const struct line_store *store)
+{
+	uint64_t sum = 0, full = 0;
+
+	for (uint32_t bucket = 0; bucket < store->bucket_count && !store->is_exact; bucket++) {
+		uint64_t least = UINT64_MAX;
+		struct line_slot slot;
+		unsigned int i;
+
+		for (i = 0; i < LINE_SLOTS && line_store_slot(store, bucket, i, &slot); i++) {
+			uint64_t count = store->options.ranks_bytes ? slot.bytes : slot.packets;
+
+			least = count < least ? count : least;
+		}
+		if (i < LINE_SLOTS)
+			continue;
+		sum = saturate_add(sum, least);
+		full++;
+	}
+	return full ? sum / full + (sum % full != 0) : 0;
+}
+
 static int store_read(struct line_set *set, const struct line_store *store, struct error *err)
 {
 	uint8_t longest;
@@ -151,6 +174,7 @@ static int store_read(struct line_set *set, const struct line_store *store, stru
 	set->is_saturated = store->is_saturated;
 	set->packets = store->packets;
 	set->bytes = store->bytes;
+	set->noise = line_set_store_noise(store);
 	return 0;
 }
 
@@ -192,6 +216,11 @@ void line_set_totals(const struct line_set *set, uint64_t *packets, uint64_t *by
 {
 	*packets = set->packets;
 	*bytes = set->bytes;
+}
+
+uint64_t line_set_noise(const struct line_set *set)
+{
+	return set->noise;
 }
 
 size_t line_set_count(const struct line_set *set)

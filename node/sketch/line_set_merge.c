@@ -127,10 +127,11 @@ int line_set_take_residuals(struct line_set *set, struct error *err)
 
 /* Of the rows from first to end - 1 those beyond the set's room go; returns where the next row that stays goes to.
  * Rows that stay are moved in runs: stay is the first of the one that is not moved yet. */
-static size_t bucket_prune(struct line_set *set, size_t first, size_t end, size_t *stay, size_t to)
+static size_t bucket_prune(struct line_set *set, size_t first, size_t end, size_t *stay, size_t to, uint64_t *largest)
 {
 	struct ranked pruned = best_pruned(set, first, end, (size_t)set->scale * LINE_SLOTS);
 
+	*largest = pruned.value;
 	for (size_t i = first; i < end; i++) {
 		if (is_worse(pruned, row_rank(set, i, 0)))
 			continue;
@@ -146,12 +147,18 @@ void line_set_prune(struct line_set *set)
 {
 	struct line_rows *rows = &set->rows;
 	size_t room = (size_t)set->scale * LINE_SLOTS, stay = 0, to = 0;
+	uint64_t sum = 0, largest, buckets = 0;
 
 	for (size_t first = 0, end; first < rows->count; first = end) {
 		end = bucket_end(rows, first);
-		if (end - first > room)
-			to = bucket_prune(set, first, end, &stay, to);
+		if (end - first <= room)
+			continue;
+		to = bucket_prune(set, first, end, &stay, to, &largest);
+		sum = saturate_add(sum, largest);
+		buckets++;
 	}
+	if (buckets)
+		set->noise = saturate_add(set->noise, sum / buckets + (sum % buckets != 0));
 	line_rows_move(rows, to, stay, rows->count - stay);
 	rows->count -= stay - to;
 	set->is_exact = false;
@@ -199,6 +206,7 @@ int line_set_merge(struct line_set *into, const struct line_set *from, struct er
 	into->is_saturated |= from->is_saturated | is_saturated;
 	into->packets = total_add(into, into->packets, from->packets);
 	into->bytes = total_add(into, into->bytes, from->bytes);
+	into->noise = saturate_add(into->noise, from->noise);
 	if (from->residuals)
 		residuals_add(into, from);
 	line_rows_clear(&into->rows);

@@ -12,6 +12,7 @@ struct line_set {
 	uint32_t bucket_count;
 	bool is_exact, is_saturated;
 	uint64_t packets, bytes;
+	uint64_t noise; /* see line_set_noise */
 	struct line_rows rows;
 	int64_t *residuals; /* bucket x class x unit, from -INT64_MAX to INT64_MAX; NULL: all are 0 */
 };

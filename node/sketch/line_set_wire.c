@@ -3,7 +3,7 @@
  * line_set_wire - a line set as bytes, and back.
  *
  * State:
- *  - flags, a byte (1: exact, 2: saturated); packets, bytes (varints: the totals)
+ *  - flags, a byte (1: exact, 2: saturated); packets, bytes (varints: the totals); unless exact the noise (varint)
  *  - how many key lengths there are, a byte; for each in ascending order the length, a byte, and how many keys have it,
  *    a varint, not 0
  *  - the keys, those of one length together and in ascending order, each as a head (bits 0 to 5: how many bytes it
@@ -130,6 +130,8 @@ int line_set_encode(const struct line_set *set, struct sketch_writer *writer, st
 	sketch_put_byte(writer, (uint8_t)((set->is_exact ? FLAG_EXACT : 0) | (set->is_saturated ? FLAG_SATURATED : 0)));
 	sketch_put_varint(writer, set->packets);
 	sketch_put_varint(writer, set->bytes);
+	if (!set->is_exact)
+		sketch_put_varint(writer, set->noise);
 	lengths_put(&set->rows, order, writer);
 	for (size_t i = 0; i < set->rows.count; i++) {
 		line_rows_prefetch(&set->rows, order, i);
@@ -157,7 +159,8 @@ static int totals_get(struct line_set *set, struct sketch_reader *reader, struct
 		return bad(err, "unknown flags, or bad totals");
 	set->is_exact = flags & FLAG_EXACT;
 	set->is_saturated = flags & FLAG_SATURATED;
-	return 0;
+	set->noise = set->is_exact ? 0 : sketch_get_varint(reader);
+	return reader->failed ? bad(err, "the bytes end inside the totals") : 0;
 }
 
 /* Counts are believed only as far as the bytes behind them could hold so many keys, and any set of these options so

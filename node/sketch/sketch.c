@@ -171,6 +171,12 @@ void sketch_reset(struct sketch *sketch)
 		flow_sample_reset(sketch->sample);
 }
 
+void sketch_follow(struct sketch *sketch, const struct sketch *before)
+{
+	if (sketch->ops->follow)
+		sketch->ops->follow(sketch, before);
+}
+
 const struct sketch_params *sketch_params(const struct sketch *sketch)
 {
 	return &sketch->params;

@@ -81,6 +81,9 @@ void sketch_destroy(struct sketch *sketch);
 /* Empties a live sketch for use again; takes and gives no memory. */
 void sketch_reset(struct sketch *sketch);
 
+/* A fresh live sketch goes on where one of equal parameters is sealed now. */
+void sketch_follow(struct sketch *sketch, const struct sketch *before);
+
 const struct sketch_params *sketch_params(const struct sketch *sketch);
 
 /* Adds a batch to a live sketch: batch->hashes is set here. Never fails, never allocates. */

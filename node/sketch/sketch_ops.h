@@ -27,6 +27,8 @@ struct sketch_ops {
 				 unsigned int scale, struct error *err);
 	void (*destroy)(struct sketch *sketch);
 	void (*reset)(struct sketch *sketch);
+	/* A fresh live one takes what it needs to go on where a sealed one ended; may be NULL. */
+	void (*follow)(struct sketch *sketch, const struct sketch *before);
 	/* While exact, of algorithms with keys: counts items in order until one would end exactness, which it then
 	 * does (that item is not counted). Returns how many were counted; *fresh: bit i, item i's key is new. */
 	size_t (*update_exact)(struct sketch *sketch, const struct batch *batch, uint64_t *fresh);

@@ -2,8 +2,9 @@
 /*
  * sketch_profile - the algorithm "profile": totals, packet sizes and times between arrivals, without keys.
  *
- * Invariant: sizes counts every packet, gaps at most one less; every gap is within first_ns and last_ns. All is exact
- * until a count saturates. The previous arrival is a live state's only: it is neither merged nor sent. Only creation
+ * Invariant: sizes counts every packet, gaps at most as many; every gap is within first_ns and last_ns. All is exact
+ * until a count saturates. The previous arrival is a live state's only: it is neither merged nor sent, but goes over to
+ * the live state that follows, so that the time between two packets is not lost where a seal lies between them. Only creation
  * and decoding fail. Used through sketch.c.
  *
  * State: the histogram of sizes; unless that is empty, bytes (varint), whether times are known (byte) and if so
@@ -97,9 +98,12 @@ static void gaps_add(struct sketch_profile *state, const struct batch *batch)
 
 		if (batch->packets && batch->packets[i] == 0)
 			continue;
-		if (state->has_previous)
+		if (state->has_previous) {
 			gaps[count++] = now_ns > state->previous_ns ? (uint64_t)now_ns - (uint64_t)state->previous_ns :
 								      0;
+			if (state->previous_ns < profile->first_ns)
+				profile->first_ns = state->previous_ns;
+		}
 		if (now_ns < profile->first_ns)
 			profile->first_ns = now_ns;
 		if (now_ns > profile->last_ns)
@@ -108,6 +112,15 @@ static void gaps_add(struct sketch_profile *state, const struct batch *batch)
 		state->has_previous = true;
 	}
 	histogram_add_many(&profile->gaps, gaps, NULL, count);
+}
+
+static void profile_follow(struct sketch *sketch, const struct sketch *before)
+{
+	struct sketch_profile *state = (struct sketch_profile *)sketch;
+	const struct sketch_profile *sealed = (const struct sketch_profile *)before;
+
+	state->previous_ns = sealed->previous_ns;
+	state->has_previous = sealed->has_previous;
 }
 
 static uint64_t profile_update(struct sketch *sketch, const struct batch *batch)
@@ -183,7 +196,7 @@ static int profile_check_claims(const struct profile *profile, bool has_times, s
 		return bad(err, "its last packet came before its first");
 	if (!has_times && profile->gaps.count)
 		return bad(err, "times between packets that have none");
-	if (profile->gaps.count >= profile->packets && profile->gaps.count != UINT64_MAX)
+	if (profile->gaps.count > profile->packets && profile->gaps.count != UINT64_MAX)
 		return bad(err, "more times between packets than packets");
 	if (profile->gaps.count && profile->gaps.max > (uint64_t)profile->last_ns - (uint64_t)profile->first_ns)
 		return bad(err, "more time between two packets than between the first and the last");
@@ -258,6 +271,7 @@ const struct sketch_ops sketch_profile_ops = {
 	.create = profile_create,
 	.destroy = profile_destroy,
 	.reset = profile_reset,
+	.follow = profile_follow,
 	.update = profile_update,
 	.wants_seal = profile_wants_seal,
 	.is_empty = profile_is_empty,

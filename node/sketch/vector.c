@@ -12,8 +12,8 @@
 #include "vector_levels.h"
 
 #ifdef __x86_64__
-/* clang has no name for VAES here; no processor has the wide carry-less multiply without it. Asking the processor itself
- * would take microseconds on a virtual machine. */
+/* clang has no name for VAES here; no processor has the wide carry-less multiply without it. Asking the processor
+ * itself would take microseconds on a virtual machine. */
 #ifdef __clang__
 #define VAES "vpclmulqdq"
 #else

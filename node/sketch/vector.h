@@ -27,8 +27,8 @@ struct vector_kernels {
 	void (*hash)(const uint8_t *keys, size_t stride, uint8_t key_len, size_t count, uint64_t seed,
 		     uint64_t *hashes);
 	/*
-	 * Counts a batch (hashes set) in the lines. Bit i of the result: key i was in no slot when the batch came (it may
-	 * be by now).
+	 * Counts a batch (hashes set) in the lines. Bit i of the result: key i was in no slot when the batch came (it
+	 * may be by now).
 	 */
 	uint64_t (*line_one)(struct line_store *store, const struct batch *batch);  /* units: packets alone */
 	uint64_t (*line_both)(struct line_store *store, const struct batch *batch); /* units: packets and bytes */

@@ -40,5 +40,5 @@ static inline uint32_t level_less_wide(const uint64_t *counts, int64_t rank)
 
 #include "line_kernel.h"
 
-const struct vector_kernels vector_avx2 = { "avx2", aes_hash_batch, kernel_line_one, kernel_line_both };
+const struct vector_kernels vector_avx2 = {"avx2", aes_hash_batch, kernel_line_one, kernel_line_both};
 #endif

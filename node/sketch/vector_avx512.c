@@ -78,8 +78,8 @@ static inline void level_places(const uint64_t *hashes, size_t count, uint32_t b
 		__m512i bucket = _mm512_srli_epi64(_mm512_mul_epu32(_mm512_srli_epi64(hash, 32), buckets), 32);
 		__m256i fingerprint = _mm512_cvtepi64_epi32(hash);
 
-		fingerprint = _mm256_mask_mov_epi32(fingerprint, _mm256_testn_epi32_mask(fingerprint, fingerprint),
-						    zero);
+		fingerprint =
+			_mm256_mask_mov_epi32(fingerprint, _mm256_testn_epi32_mask(fingerprint, fingerprint), zero);
 		_mm256_store_si256((__m256i *)(places->offsets + i),
 				   _mm512_cvtepi64_epi32(_mm512_mul_epu32(bucket, bytes)));
 		_mm256_store_si256((__m256i *)(places->fingerprints + i), fingerprint);
@@ -118,8 +118,8 @@ static inline uint64_t level_counters(struct line_places *places, size_t count, 
 	_mm512_store_si512(places->slots, bit_numbers(found));
 	for (size_t i = 0; i < count; i += 16) {
 		__m512i slots = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(places->slots + i)));
-		__m512i counters = _mm512_add_epi32(_mm512_load_si512(places->offsets + i),
-						    _mm512_set1_epi32((int)counts_at));
+		__m512i counters =
+			_mm512_add_epi32(_mm512_load_si512(places->offsets + i), _mm512_set1_epi32((int)counts_at));
 
 		counters = _mm512_add_epi32(counters, _mm512_slli_epi32(slots, 2));
 		counters = _mm512_mask_mov_epi32(counters, (__mmask16)(misses >> i), spares);
@@ -155,5 +155,5 @@ static inline bool level_is_idle_wide(const uint32_t *fingerprints, const uint64
 
 #include "line_kernel.h"
 
-const struct vector_kernels vector_avx512 = { "avx512", hash, kernel_line_one, kernel_line_both };
+const struct vector_kernels vector_avx512 = {"avx512", hash, kernel_line_one, kernel_line_both};
 #endif

@@ -69,4 +69,4 @@ static uint64_t line_both(struct line_store *store, const struct batch *batch)
 	return misses;
 }
 
-const struct vector_kernels vector_scalar = { "scalar", hash, line_one, line_both };
+const struct vector_kernels vector_scalar = {"scalar", hash, line_one, line_both};

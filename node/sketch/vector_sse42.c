@@ -13,8 +13,8 @@
 /* Bits 0 to 3 of the first half, the last three of the second, which begins with the fourth of seven. */
 static inline uint32_t halves_mask(__m128i low, __m128i high)
 {
-	return (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(low)) |
-	       (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(high)) << 3;
+	return (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(low)) | (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(high))
+									  << 3;
 }
 
 static inline uint32_t level_match(const uint32_t *fingerprints, uint32_t fingerprint)
@@ -50,5 +50,5 @@ static inline uint32_t level_less_wide(const uint64_t *counts, int64_t rank)
 
 #include "line_kernel.h"
 
-const struct vector_kernels vector_sse42 = { "sse4.2", aes_hash_batch, kernel_line_one, kernel_line_both };
+const struct vector_kernels vector_sse42 = {"sse4.2", aes_hash_batch, kernel_line_one, kernel_line_both};
 #endif

@@ -19,7 +19,7 @@
 
 #define ROUNDS 5
 #define FLOWS (1U << 20)
-#define PACKETS 4000000
+#define PACKETS 10000000
 #define BLOCK 512 /* packets */
 #define MEMORY (256 * 1024)
 #define COUNTERS 6

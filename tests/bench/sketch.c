@@ -4,9 +4,10 @@
  *
  * Zipf traffic of several skews and seeds, 13-byte keys, several budgets. In each round the four loops run one after
  * another over the same trace, so that they see the same machine; ratios are of one round, and medians are given of all
- * rounds. Time is the thread's own, and the keys of the next batch are fetched while this one is counted: a packet's key
- * was made a moment ago, where a trace of 160 MB comes from memory. F1: keys above 0.01 % of the packets (bytes) in truth against those whose estimate is above it, the
- * worst of all rounds. Then key widths, batch sizes and vector levels at 256 KiB and skew 1.0.
+ * rounds. Time is the thread's own, and the keys of the next batch are fetched while this one is counted: a packet's
+ * key was made a moment ago, where a trace of 160 MB comes from memory. F1: keys above 0.01 % of the packets (bytes) in
+ * truth against those whose estimate is above it, the worst of all rounds. Then key widths, batch sizes and vector
+ * levels at 256 KiB and skew 1.0.
  *
  * usage: bench_sketch [--packets N] [--flows N] [--seeds N] [--seed FIRST] [--repeats N]
  */
@@ -20,8 +21,8 @@
 #define ROUNDS_MAX 256
 #define PLAIN_MEMORY (256U << 10)
 
-static const double skews[] = { 0.9, 1.0, 1.2 };
-static const uint32_t memories[] = { 64U << 10, 256U << 10, 1U << 20, 4U << 20 };
+static const double skews[] = {0.9, 1.0, 1.2};
+static const uint32_t memories[] = {64U << 10, 256U << 10, 1U << 20, 4U << 20};
 enum { SKEWS = sizeof(skews) / sizeof(*skews), MEMORIES = sizeof(memories) / sizeof(*memories) };
 
 enum contender { LIMIT, ONE, BOTH, COUNT_MIN, CONTENDERS };
@@ -94,15 +95,21 @@ static inline bool batch_next(const struct load *load, uint32_t *at, bool has_by
 			      struct batch *batch)
 {
 	const struct trace *trace = load->trace;
+	size_t left = trace->options.packets - *at;
 
-	if (trace->options.packets - *at < load->batch_size)
+	if (left == 0)
 		return false;
-	*batch = (struct batch){ .count = load->batch_size, .key_len = trace->options.key_len, .stride = trace->stride,
-				 .keys = trace->keys + (size_t)*at * trace->stride,
-				 .bytes = has_bytes ? trace->bytes + *at : NULL, .hashes = hashes };
+	*batch = (struct batch){
+		.count = left < load->batch_size ? left : load->batch_size,
+		.key_len = trace->options.key_len,
+		.stride = trace->stride,
+		.keys = trace->keys + (size_t)*at * trace->stride,
+		.bytes = has_bytes ? trace->bytes + *at : NULL,
+		.hashes = hashes,
+	};
 	batch_prefetch(load, batch);
 	load->kernels->hash(batch->keys, batch->stride, batch->key_len, batch->count, HASH_SEED, hashes);
-	*at += (uint32_t)load->batch_size;
+	*at += (uint32_t)batch->count;
 	return true;
 }
 
@@ -183,7 +190,7 @@ static int key_compare(const void *a, const void *b)
 
 static struct heavy heavy_create(const struct trace *trace, bool by_bytes)
 {
-	struct heavy heavy = { .key_len = trace->options.key_len };
+	struct heavy heavy = {.key_len = trace->options.key_len};
 
 	heavy.threshold = (by_bytes ? trace->total_bytes : trace->options.packets) / THRESHOLD_SHARE;
 	heavy.keys = trace_alloc(THRESHOLD_SHARE, sizeof(*heavy.keys));
@@ -202,7 +209,7 @@ struct score {
 /* A kept key and its estimate. */
 static void score_add(struct score *score, const uint8_t *key, uint64_t estimate)
 {
-	uint8_t wanted[BATCH_STRIDE_MAX] = { 0 };
+	uint8_t wanted[BATCH_STRIDE_MAX] = {0};
 
 	if (estimate <= score->heavy->threshold)
 		return;
@@ -219,7 +226,7 @@ static double score_f1(const struct score *score)
 
 static double line_f1(const struct line_store *store, const struct heavy *heavy, bool by_bytes)
 {
-	struct score score = { .heavy = heavy };
+	struct score score = {.heavy = heavy};
 	struct line_slot slot;
 
 	for (uint32_t bucket = 0; bucket < store->bucket_count; bucket++)
@@ -231,7 +238,7 @@ static double line_f1(const struct line_store *store, const struct heavy *heavy,
 
 static double count_min_f1(const struct count_min *sketch, const struct heavy *heavy)
 {
-	struct score score = { .heavy = heavy };
+	struct score score = {.heavy = heavy};
 
 	for (size_t i = 0; i < (size_t)sketch->set_count * COUNT_MIN_WAYS; i++)
 		if (sketch->sets[i / COUNT_MIN_WAYS].fingerprints[i % COUNT_MIN_WAYS])
@@ -243,9 +250,9 @@ static double count_min_f1(const struct count_min *sketch, const struct heavy *h
 static struct line_store store_create(uint32_t memory, const struct trace *trace, bool has_bytes, bool ranks_bytes,
 				      const struct vector_kernels *kernels)
 {
-	struct line_options options = { memory, trace->stride, has_bytes, ranks_bytes };
+	struct line_options options = {memory, trace->stride, has_bytes, ranks_bytes};
 	struct line_store store;
-	struct error err = { 0 };
+	struct error err = {0};
 
 	if (line_store_init(&store, &options, kernels, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
@@ -303,7 +310,7 @@ static void row_print(const char *what, const struct load *load)
 	struct line_store store = store_create(PLAIN_MEMORY, load->trace, false, false, load->kernels);
 	struct line_store both = store_create(PLAIN_MEMORY, load->trace, true, false, load->kernels);
 	struct limit_loop limit = limit_create(PLAIN_MEMORY);
-	struct cell cell = { .rounds = 5 };
+	struct cell cell = {.rounds = 5};
 
 	for (unsigned int i = 0; i < cell.rounds; i++) {
 		cell.mpps[LIMIT][i] = run_limit(load, &limit);
@@ -319,24 +326,24 @@ static void row_print(const char *what, const struct load *load)
 
 static void rows_print(const struct options *options, const struct vector_kernels *kernels)
 {
-	static const uint8_t widths[] = { 4, 13, 37 };
-	static const size_t sizes[] = { 1, 8, 16, 64 };
+	static const uint8_t widths[] = {4, 13, 37};
+	static const size_t sizes[] = {1, 8, 16, 64};
 	char what[64];
 
 	printf("\n256 KiB, skew 1.0         limit     one    both  vs limit\n");
 	for (size_t i = 0; i < sizeof(widths); i++) {
-		struct trace_options made = { 1.0, options->flows, options->packets, widths[i], options->seed };
+		struct trace_options made = {1.0, options->flows, options->packets, widths[i], options->seed};
 		struct trace *trace = trace_create(&made);
 
 		snprintf(what, sizeof(what), "keys of %u bytes", widths[i]);
-		row_print(what, &(struct load){ trace, kernels, BATCH_MAX });
+		row_print(what, &(struct load){trace, kernels, BATCH_MAX});
 		for (size_t j = 0; widths[i] == 13 && j < sizeof(sizes) / sizeof(*sizes); j++) {
 			snprintf(what, sizeof(what), "batches of %zu", sizes[j]);
-			row_print(what, &(struct load){ trace, kernels, sizes[j] });
+			row_print(what, &(struct load){trace, kernels, sizes[j]});
 		}
 		for (unsigned int level = 0; widths[i] == 13 && level < VECTOR_LEVELS; level++)
 			if (vector_kernels((enum vector_level)level)) {
-				struct load load = { trace, vector_kernels((enum vector_level)level), BATCH_MAX };
+				struct load load = {trace, vector_kernels((enum vector_level)level), BATCH_MAX};
 
 				row_print(load.kernels->name, &load);
 			}
@@ -377,30 +384,43 @@ static void json_print(const struct options *options, struct cell cells[SKEWS][M
 static int options_read(struct options *options, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "packets", required_argument, NULL, 'p' }, { "flows", required_argument, NULL, 'f' },
-		{ "seeds", required_argument, NULL, 'n' },   { "seed", required_argument, NULL, 's' },
-		{ "repeats", required_argument, NULL, 'r' }, { NULL, 0, NULL, 0 },
+		{"packets", required_argument, NULL, 'p'}, {"flows", required_argument, NULL, 'f'},
+		{"seeds", required_argument, NULL, 'n'},   {"seed", required_argument, NULL, 's'},
+		{"repeats", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0},
 	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		uint64_t value = optarg ? strtoull(optarg, NULL, 0) : 0;
 
-		if (option == 's')
+		if (option != 's' && (option == '?' || value == 0 || value > 1000000000)) {
+			fprintf(stderr, "usage: bench_sketch [--packets N] [--flows N] [--seeds N] [--seed FIRST] "
+					"[--repeats N]\n");
+			return -1;
+		}
+		switch (option) {
+		case 's':
 			options->seed = value;
-		else if (option == '?' || value == 0 || value > 1000000000)
-			return fprintf(stderr, "usage: bench_sketch [--packets N] [--flows N] [--seeds N] "
-					       "[--seed FIRST] [--repeats N]\n"), -1;
-		else
-			*(option == 'p' ? &options->packets : option == 'f' ? &options->flows :
-			  option == 'n' ? &options->seeds : &options->repeats) = (uint32_t)value;
+			break;
+		case 'p':
+			options->packets = (uint32_t)value;
+			break;
+		case 'f':
+			options->flows = (uint32_t)value;
+			break;
+		case 'n':
+			options->seeds = (uint32_t)value;
+			break;
+		default:
+			options->repeats = (uint32_t)value;
+		}
 	}
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct options options = { 10000000, 1000000, 5, 2, 1 };
+	struct options options = {10000000, 1000000, 5, 2, 1};
 	const struct vector_kernels *kernels = vector_kernels_best();
 	static struct cell cells[SKEWS][MEMORIES];
 
@@ -414,8 +434,8 @@ int main(int argc, char **argv)
 		for (size_t j = 0; j < MEMORIES; j++)
 			cells[i][j].f1 = cells[i][j].f1_bytes = cells[i][j].f1_count_min = 1;
 		for (uint32_t seed = 0; seed < options.seeds; seed++) {
-			struct trace_options made = { skews[i], options.flows, options.packets, 13, options.seed + seed };
-			struct load load = { trace_create(&made), kernels, BATCH_MAX };
+			struct trace_options made = {skews[i], options.flows, options.packets, 13, options.seed + seed};
+			struct load load = {trace_create(&made), kernels, BATCH_MAX};
 
 			for (size_t j = 0; j < MEMORIES; j++)
 				cell_run(&cells[i][j], &load, memories[j], options.repeats);

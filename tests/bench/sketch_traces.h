@@ -29,11 +29,11 @@ struct trace_options {
 struct trace {
 	struct trace_options options;
 	uint8_t stride;
-	uint8_t *keys;		    /* packets x stride, 64-byte aligned */
-	uint32_t *flows;	    /* of each packet */
-	uint32_t *bytes;	    /* of each packet */
-	uint32_t *flow_packets;	    /* exact, of each flow */
-	uint64_t *flow_bytes;	    /* exact, of each flow */
+	uint8_t *keys;		/* packets x stride, 64-byte aligned */
+	uint32_t *flows;	/* of each packet */
+	uint32_t *bytes;	/* of each packet */
+	uint32_t *flow_packets; /* exact, of each flow */
+	uint64_t *flow_bytes;	/* exact, of each flow */
 	uint64_t total_bytes;
 };
 
@@ -101,7 +101,7 @@ static inline struct trace_column *trace_columns(const struct trace_options *opt
 		sum += shares[i] = pow(i + 1, -options->skew);
 	for (uint32_t i = 0; i < count; i++) {
 		shares[i] *= count / sum;
-		columns[i] = (struct trace_column){ UINT32_MAX, i };
+		columns[i] = (struct trace_column){UINT32_MAX, i};
 		if (shares[i] < 1)
 			smalls[small++] = i;
 		else
@@ -110,7 +110,7 @@ static inline struct trace_column *trace_columns(const struct trace_options *opt
 	while (small && large) {
 		uint32_t from = larges[large - 1], to = smalls[--small];
 
-		columns[to] = (struct trace_column){ (uint32_t)(shares[to] * UINT32_MAX), from };
+		columns[to] = (struct trace_column){(uint32_t)(shares[to] * UINT32_MAX), from};
 		shares[from] -= 1 - shares[to];
 		if (shares[from] < 1) {
 			smalls[small++] = from;
@@ -125,7 +125,7 @@ static inline struct trace_column *trace_columns(const struct trace_options *opt
 
 static inline uint32_t trace_flow_bytes(uint64_t seed, uint32_t flow, uint64_t random)
 {
-	static const uint32_t sizes[8] = { 64, 64, 120, 200, 576, 1000, 1300, 1400 };
+	static const uint32_t sizes[8] = {64, 64, 120, 200, 576, 1000, 1300, 1400};
 
 	return sizes[trace_mix(seed + flow) & 7] + (uint32_t)(random >> 40) % 100;
 }

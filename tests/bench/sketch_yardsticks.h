@@ -2,11 +2,11 @@
 /*
  * sketch_yardsticks - what a keyed sketch is measured against: the limit, and a count-min sketch with candidates.
  *
- * Both hash whole batches with the kernels of the sketches, so the difference is the counting. The limit does nothing but
- * add to one counter in one line of a table of the same size. The count-min sketch (Cormode and Muthukrishnan, 2005)
- * has 4 rows in seven eighths of the memory, and in the last eighth fingerprints of keys whose estimate passed the
- * threshold, in sets of eight of which the one with the smallest estimate makes room; full keys lie apart, as the line
- * sketch's do. Plain C. Memory that is wanting ends the program.
+ * Both hash whole batches with the kernels of the sketches, so the difference is the counting. The limit does nothing
+ * but add to one counter in one line of a table of the same size. The count-min sketch (Cormode and Muthukrishnan,
+ * 2005) has 4 rows in seven eighths of the memory, and in the last eighth fingerprints of keys whose estimate passed
+ * the threshold, in sets of eight of which the one with the smallest estimate makes room; full keys lie apart, as the
+ * line sketch's do. Plain C. Memory that is wanting ends the program.
  */
 #ifndef TESTS_SKETCH_YARDSTICKS_H
 #define TESTS_SKETCH_YARDSTICKS_H
@@ -25,7 +25,7 @@ static inline struct limit_loop limit_create(uint32_t memory_bytes)
 {
 	uint32_t count = memory_bytes / (uint32_t)sizeof(struct line_one);
 
-	return (struct limit_loop){ count, trace_alloc(count, sizeof(struct line_one)) };
+	return (struct limit_loop){count, trace_alloc(count, sizeof(struct line_one))};
 }
 
 static inline void limit_update(struct limit_loop *limit, const struct batch *batch)
@@ -58,7 +58,7 @@ struct count_min {
 
 static inline struct count_min count_min_create(uint32_t memory_bytes)
 {
-	struct count_min made = { .set_count = memory_bytes / 8 / (uint32_t)sizeof(struct candidates) };
+	struct count_min made = {.set_count = memory_bytes / 8 / (uint32_t)sizeof(struct candidates)};
 
 	made.width = (memory_bytes - memory_bytes / 8) / (COUNT_MIN_ROWS * (uint32_t)sizeof(uint32_t));
 	made.rows = trace_alloc((size_t)made.width * COUNT_MIN_ROWS, sizeof(uint32_t));

@@ -96,6 +96,15 @@ def request(endpoint, type_, timeout_s=5, **fields):
     return reply
 
 
+def request_unchecked(endpoint, type_, timeout_s=5, **fields):
+    """A command that the schema of its type may forbid; its reply."""
+    frames = send(endpoint, [json.dumps({"type": type_, "id": "t1", **fields}).encode()], timeout_s)
+    assert frames is not None, f"no reply within {timeout_s} s to {fields}"
+    reply = json.loads(frames[0])
+    validate_reply(reply)
+    return reply
+
+
 class Node:
     """One weftd process. endpoint is where its parent finds it, door where the test asks it."""
 
@@ -142,6 +151,9 @@ class Node:
 
     def ask(self, type_, timeout_s=5, **fields):
         return request(self.door or self.endpoint, type_, timeout_s, **fields)
+
+    def ask_unchecked(self, type_, timeout_s=5, **fields):
+        return request_unchecked(self.door or self.endpoint, type_, timeout_s, **fields)
 
     def ask_ok(self, type_, **fields):
         """The data of a reply that must be 200."""

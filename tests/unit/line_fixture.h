@@ -44,7 +44,7 @@ static inline uint32_t roll_flow(uint64_t *state, uint32_t flows)
 static inline void item_set(struct items *items, size_t i, uint32_t flow, uint64_t seed)
 {
 	struct batch *batch = &items->batch;
-	struct flowkey key = { .len = batch->key_len };
+	struct flowkey key = {.len = batch->key_len};
 
 	memcpy(key.bytes, &flow, sizeof(flow));
 	key.bytes[batch->key_len - 1] ^= batch->key_len > sizeof(flow) ? 0x5a : 0;
@@ -58,14 +58,17 @@ static inline void item_set(struct items *items, size_t i, uint32_t flow, uint64
 static inline void items_begin(struct items *items, uint8_t key_len, size_t count)
 {
 	memset(items, 0, sizeof(*items));
-	items->batch = (struct batch){ .count = count, .key_len = key_len, .stride = batch_stride(key_len),
-				       .keys = items->keys, .hashes = items->hashes };
+	items->batch = (struct batch){.count = count,
+				      .key_len = key_len,
+				      .stride = batch_stride(key_len),
+				      .keys = items->keys,
+				      .hashes = items->hashes};
 }
 
 static inline struct line_store store_make(const struct line_options *options, const struct vector_kernels *kernels)
 {
 	struct line_store store;
-	struct error err = { 0 };
+	struct error err = {0};
 
 	if (line_store_init(&store, options, kernels, &err) < 0)
 		fail_msg("%s", err.text);

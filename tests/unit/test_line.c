@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* line: exact until it is full, then every class's signed sum stays the truth, in both units and whatever is evicted. */
+/* line: exact until it is full, then every class's signed sum stays the truth, in both units and whatever is evicted.
+ */
 #include "line_fixture.h"
 
 #include "weft/limits.h"
@@ -7,17 +8,17 @@
 enum { FLOWS = 4000, SEED = 11 };
 
 static const struct line_options FORMS[] = {
-	{ .memory_bytes = 2048, .key_stride = 16 },
-	{ .memory_bytes = 2048, .key_stride = 16, .has_bytes = true },
-	{ .memory_bytes = 2048, .key_stride = 48, .has_bytes = true, .ranks_bytes = true },
+	{.memory_bytes = 2048, .key_stride = 16},
+	{.memory_bytes = 2048, .key_stride = 16, .has_bytes = true},
+	{.memory_bytes = 2048, .key_stride = 48, .has_bytes = true, .ranks_bytes = true},
 };
 enum { FORM_COUNT = sizeof(FORMS) / sizeof(*FORMS) };
 
 static void test_memory_below_one_line_is_refused(void **state)
 {
-	struct line_options options = { .memory_bytes = 127, .key_stride = 16, .has_bytes = true };
+	struct line_options options = {.memory_bytes = 127, .key_stride = 16, .has_bytes = true};
 	struct line_store store;
-	struct error err = { 0 };
+	struct error err = {0};
 
 	(void)state;
 	assert_int_equal(line_store_init(&store, &options, NULL, &err), -1);
@@ -70,7 +71,7 @@ static uint64_t add_hash(struct line_store *store, uint32_t flow, uint32_t hash,
 /* One bucket. Fingerprints 8 + 4 x: sign 1, class of two 0; 9: sign -1, class 0; 10: sign 1, class 1. */
 static void test_story_of_one_bucket(void **state)
 {
-	struct line_options options = { .memory_bytes = 128, .key_stride = 16, .has_bytes = true };
+	struct line_options options = {.memory_bytes = 128, .key_stride = 16, .has_bytes = true};
 	struct line_store store = store_make(&options, vector_kernels(VECTOR_SCALAR));
 	struct line_slot read;
 
@@ -196,7 +197,7 @@ static void truth_check(struct truth *truth, const struct line_store *store, uin
 				fail_msg("seed %llu: flow %u: more counted than there was", (unsigned long long)seed,
 					 flow);
 		}
-		for (unsigned int class = 0; class < classes_of(store); class++)
+		for (unsigned int class = 0; class < classes_of(store); class ++)
 			if (packets[class] != line_store_packet_residual(store, bucket, class) ||
 			    bytes[class] != line_store_byte_residual(store, bucket, class))
 				fail_msg("seed %llu: bucket %u, class %u: the signed sum is not the truth's",
@@ -289,7 +290,7 @@ static void test_signed_sums_stay_the_truth(void **state)
 /* 2048 bytes of lines hold no more than a fraction of this: in time to be sealed before anything is at its end. */
 static void test_a_seal_is_wanted_before_saturation(void **state)
 {
-	struct line_options options = { .memory_bytes = 64, .key_stride = 16 };
+	struct line_options options = {.memory_bytes = 64, .key_stride = 16};
 
 	(void)state;
 	feed_and_check(&options, 1, 1, 10000, 3);
@@ -300,7 +301,7 @@ static void test_a_seal_is_wanted_before_saturation(void **state)
 
 static void test_exact_counts_are_the_truth(void **state)
 {
-	struct line_options options = { .memory_bytes = 65536, .key_stride = 16, .has_bytes = true };
+	struct line_options options = {.memory_bytes = 65536, .key_stride = 16, .has_bytes = true};
 	struct line_store store = store_make(&options, NULL);
 	uint64_t random = SEED, kept = 0, seen = 0;
 	struct truth truth;

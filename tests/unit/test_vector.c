@@ -8,7 +8,7 @@ static void test_unknown_level_is_none(void **state)
 {
 	(void)state;
 	assert_null(vector_kernels(VECTOR_LEVELS));
-	assert_null(vector_kernels((enum vector_level)-1));
+	assert_null(vector_kernels((enum vector_level) - 1));
 	assert_non_null(vector_kernels(VECTOR_SCALAR));
 	assert_non_null(vector_kernels_best());
 	assert_string_equal(vector_kernels(VECTOR_SCALAR)->name, "scalar");
@@ -17,8 +17,8 @@ static void test_unknown_level_is_none(void **state)
 /* Pinned: nodes of other builds must agree. */
 static void test_hash_is_what_it_always_was(void **state)
 {
-	struct flowkey v4 = { 4, { 10, 0, 0, 1 } }, flow4 = { 13, { 10, 0, 0, 1, 10, 0, 0, 2, 0, 80, 1, 2, 6 } };
-	struct flowkey flow6 = { 37, { 0xfd, [15] = 1, [16] = 0xfd, [31] = 2, [36] = 17 } };
+	struct flowkey v4 = {4, {10, 0, 0, 1}}, flow4 = {13, {10, 0, 0, 1, 10, 0, 0, 2, 0, 80, 1, 2, 6}};
+	struct flowkey flow6 = {37, {0xfd, [15] = 1, [16] = 0xfd, [31] = 2, [36] = 17}};
 
 	(void)state;
 	assert_true(key_hash(&v4, 7) == 0xddfe77464177265e);
@@ -41,7 +41,7 @@ static void hash_check(const struct vector_kernels *kernels, uint8_t key_len, si
 			keys[i * stride + j] = (uint8_t)roll(&random);
 	kernels->hash(keys, stride, key_len, count, seed, hashes);
 	for (size_t i = 0; i < count; i++) {
-		struct flowkey key = { .len = key_len };
+		struct flowkey key = {.len = key_len};
 
 		memcpy(key.bytes, keys + i * stride, key_len);
 		if (hashes[i] != key_hash(&key, seed))
@@ -81,11 +81,11 @@ static void test_sequential_addresses_spread(void **state)
 
 	(void)state;
 	for (uint64_t seed = 0; seed < 8; seed++) {
-		static const unsigned int shifts[] = { 0, 1, 32 - BITS, 32, 64 - BITS };
-		uint32_t bins[sizeof(shifts) / sizeof(*shifts)][1 << BITS] = { 0 };
+		static const unsigned int shifts[] = {0, 1, 32 - BITS, 32, 64 - BITS};
+		uint32_t bins[sizeof(shifts) / sizeof(*shifts)][1 << BITS] = {0};
 
 		for (uint32_t i = 0; i < COUNT; i++) {
-			struct flowkey key = { 4, { 10, 7, (uint8_t)(i >> 8), (uint8_t)i } };
+			struct flowkey key = {4, {10, 7, (uint8_t)(i >> 8), (uint8_t)i}};
 			uint64_t hash = key_hash(&key, seed);
 
 			for (size_t j = 0; j < sizeof(shifts) / sizeof(*shifts); j++)
@@ -106,13 +106,13 @@ static void test_each_bit_matters(void **state)
 
 	(void)state;
 	for (unsigned int bit = 0; bit < (KEY_LEN + 8) * 8; bit++) {
-		uint32_t changes[64] = { 0 };
+		uint32_t changes[64] = {0};
 
 		for (unsigned int trial = 0; trial < TRIALS; trial++) {
-			struct flowkey key = { .len = KEY_LEN };
+			struct flowkey key = {.len = KEY_LEN};
 			uint64_t seed = roll(&random), before, after;
 
-			memcpy(key.bytes + 4, (uint32_t[]){ trial }, 4);
+			memcpy(key.bytes + 4, (uint32_t[]){trial}, 4);
 			before = key_hash(&key, seed);
 			if (bit < KEY_LEN * 8)
 				key.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -173,7 +173,8 @@ static void items_roll(struct items *items, const struct line_options *options, 
 		items->batch.bytes = items->bytes;
 }
 
-static void levels_compare(const struct line_options *options, enum weights weights, unsigned int batches, uint64_t seed)
+static void levels_compare(const struct line_options *options, enum weights weights, unsigned int batches,
+			   uint64_t seed)
 {
 	struct line_store stores[VECTOR_LEVELS];
 	uint64_t random = seed;
@@ -214,9 +215,10 @@ static void test_all_levels_count_equally(void **state)
 	for (uint64_t seed = 0; seed < seeds; seed++)
 		for (unsigned int form = 0; form < 3; form++)
 			for (enum weights weights = ONES; weights <= WIDE; weights++) {
-				struct line_options options = { .memory_bytes = seed % 2 ? 512 : 16384,
-								.key_stride = seed % 3 ? 48 : 16,
-								.has_bytes = form > 0, .ranks_bytes = form == 2 };
+				struct line_options options = {.memory_bytes = seed % 2 ? 512 : 16384,
+							       .key_stride = seed % 3 ? 48 : 16,
+							       .has_bytes = form > 0,
+							       .ranks_bytes = form == 2};
 
 				levels_compare(&options, weights, weights == ONES && seed % 2 ? 1500 : 300, seed);
 			}
@@ -225,12 +227,9 @@ static void test_all_levels_count_equally(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unknown_level_is_none),
-		cmocka_unit_test(test_hash_is_what_it_always_was),
-		cmocka_unit_test(test_all_levels_hash_equally),
-		cmocka_unit_test(test_sequential_addresses_spread),
-		cmocka_unit_test(test_each_bit_matters),
-		cmocka_unit_test(test_all_levels_count_equally),
+		cmocka_unit_test(test_unknown_level_is_none),	cmocka_unit_test(test_hash_is_what_it_always_was),
+		cmocka_unit_test(test_all_levels_hash_equally), cmocka_unit_test(test_sequential_addresses_spread),
+		cmocka_unit_test(test_each_bit_matters),	cmocka_unit_test(test_all_levels_count_equally),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
