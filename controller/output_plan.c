@@ -45,7 +45,6 @@ static void plan_print_rows(const struct output *output, const json_t *data)
 		{"live_bytes", "while live", plan_add_size, "all that a counter by src_dst takes at each node"},
 		{"keys", "kept", plan_add_count, "keys; of more, the largest"},
 		{"listed_above", "listed", plan_add_share, "of the total: every key above it is listed"},
-		{"error_99", "error", plan_add_share, "of the total: 99 of 100 values are at most so far off"},
 		{"exact_keys", "exact", plan_add_count,
 		 "keys: with at most so many, every value is exact (99 of 100 cases)"},
 		{"distinct_error", "key_num", plan_add_share, "standard error of the number of keys"},

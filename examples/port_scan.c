@@ -6,9 +6,9 @@
  *   example_port_scan -a 10.0.0.5 -f detect_portscan -i 1 [-d SECONDS]
  *   example_port_scan -a 10.0.0.5 -f query_sketch -i 1 -t dport -k real_time_key_num
  *
- * Two counters on the attempts to connect: by port, whose number of keys jumps in the second of a scan, and by source
- * and port, which then names the scanner, over that second and its neighbours. Scans of a few ports a second make no
- * jump: their ports add up over a minute.
+ * Three counters on the attempts to connect: by port, whose number of keys jumps in the second of a scan; by source, how
+ * many distinct ports it tried, which then names the scanner, over that second and its neighbours; and by source and
+ * port, which says what was tried. Scans of a few ports a second make no jump: their ports add up over a minute.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -21,10 +21,12 @@
 #define SCAN_POLL_NS 300000000
 #define SCAN_SLOW_S 60
 
-/* A sketch of first packets of TCP connections, with both counters. */
+/* A sketch of first packets of TCP connections, with its counters. */
 static int scan_config_sketch(const struct story_call *call)
 {
-	static const char *const types[] = {"src_dport", "dport"};
+	static const struct {
+		const char *key_type, *distinct;
+	} counters[] = {{"dport", NULL}, {"src", "dport"}, {"src_dport", NULL}};
 	json_t *reply;
 	json_int_t id;
 	int code = story_exchange(call, json_pack("{s:s, s:s, s:s, s:s}", "type", "config sketch", "interface", "INPUT",
@@ -32,9 +34,10 @@ static int scan_config_sketch(const struct story_call *call)
 
 	id = json_integer_value(json_object_get(json_object_get(reply, "data"), "sketch_id"));
 	json_decref(reply);
-	for (size_t i = 0; i < sizeof types / sizeof *types && code != STORY_FAILED; i++) {
-		int one = story_exchange(call, json_pack("{s:s, s:I, s:s}", "type", "config sketch counter",
-							 "sketch_id", id, "counter_key_type", types[i]), &reply);
+	for (size_t i = 0; i < sizeof counters / sizeof *counters && code != STORY_FAILED; i++) {
+		json_t *counter = json_pack("{s:s, s:I, s:s, s:s*}", "type", "config sketch counter", "sketch_id", id,
+					    "counter_key_type", counters[i].key_type, "distinct", counters[i].distinct);
+		int one = story_exchange(call, counter, &reply);
 
 		json_decref(reply);
 		code = one == STORY_DONE ? code : one;
@@ -59,31 +62,23 @@ static void scan_note(struct scan *scan, int code)
 		scan->code = code;
 }
 
-/* {source: distinct ports} of a window's union; takes the request's window. */
+/* {source: distinct ports} of a window, those that tried more than SCAN_JUMP; takes the request's window. */
 static json_t *scan_count(struct scan *scan, json_t *request)
 {
-	json_t *counts = json_object(), *reply, *value;
-	const char *key;
+	json_t *counts, *reply;
 
-	json_object_set_new(request, "type", json_string("query heavy hitters"));
+	json_object_set_new(request, "type", json_string("query superspreaders"));
 	json_object_set_new(request, "sketch_id", json_string(scan->call->id));
-	json_object_set_new(request, "counter_key_type", json_string("src_dport"));
-	json_object_set_new(request, "hitter_threshold", json_integer(0));
+	json_object_set_new(request, "counter_key_type", json_string("src"));
+	json_object_set_new(request, "distinct", json_string("dport"));
+	json_object_set_new(request, "threshold", json_integer(SCAN_JUMP));
 	scan_note(scan, story_exchange(scan->call, request, &reply));
-	json_object_foreach(json_object_get(reply, "data"), key, value)
-	{
-		const char *comma = strrchr(key, ',');
-		char source[64];
-
-		snprintf(source, sizeof source, "%.*s", comma ? (int)(comma - key) : 63, key);
-		json_object_set_new(counts, source,
-				    json_integer(json_integer_value(json_object_get(counts, source)) + 1));
-	}
+	counts = json_incref(json_object_get(reply, "data"));
 	json_decref(reply);
 	return counts;
 }
 
-/* Prints the sources that are scanners, unless they were told less than so many epochs ago. Takes counts. */
+/* Prints the scanners, unless they were told less than so many epochs ago. Takes counts. */
 static void scan_tell(struct scan *scan, json_t *counts, const char *kind, json_int_t again)
 {
 	const char *source;
@@ -93,8 +88,7 @@ static void scan_tell(struct scan *scan, json_t *counts, const char *kind, json_
 	{
 		const json_t *before = json_object_get(scan->told, source);
 
-		if (json_integer_value(ports) <= SCAN_JUMP ||
-		    (before && scan->epoch - json_integer_value(before) < again))
+		if (before && scan->epoch - json_integer_value(before) < again)
 			continue;
 		printf("%s: \"", kind);
 		story_print(stdout, source);
@@ -115,12 +109,14 @@ static void scan_judge(struct scan *scan, json_int_t epoch, json_int_t ports)
 	if (ports - before > SCAN_JUMP && epoch >= scan->told_until && !scan->suspect)
 		scan->suspect = epoch;
 	if (scan->suspect && epoch > scan->suspect) {
-		scan_tell(scan, scan_count(scan, json_pack("{s:I, s:I}", "from", scan->suspect - 1, "to",
-							   scan->suspect + 2)), "port scan", 0);
+		scan_tell(scan,
+			  scan_count(scan, json_pack("{s:I, s:I}", "from", scan->suspect - 1, "to", scan->suspect + 2)),
+			  "port scan", 0);
 		scan->told_until = scan->suspect + 2;
 		scan->suspect = 0;
-	} else if (epoch % 5 == 0) {
-		scan_tell(scan, scan_count(scan, json_pack("{s:i}", "last_s", SCAN_SLOW_S)), "slow port scan", SCAN_SLOW_S);
+	} else if (!scan->suspect && epoch % 5 == 0) {
+		scan_tell(scan, scan_count(scan, json_pack("{s:i}", "last_s", SCAN_SLOW_S)), "slow port scan",
+			  SCAN_SLOW_S);
 	}
 }
 
@@ -129,9 +125,11 @@ static void scan_look(struct scan *scan)
 	json_t *reply;
 	json_int_t epoch;
 
-	scan_note(scan, story_exchange(scan->call, json_pack("{s:s, s:s, s:s, s:s}", "type", "query sketch", "sketch_id",
-							     scan->call->id, "counter_key_type", "dport", "counter_key",
-							     "real_time_key_num"), &reply));
+	scan_note(scan,
+		  story_exchange(scan->call,
+				 json_pack("{s:s, s:s, s:s, s:s}", "type", "query sketch", "sketch_id", scan->call->id,
+					   "counter_key_type", "dport", "counter_key", "real_time_key_num"),
+				 &reply));
 	epoch = json_integer_value(json_object_get(json_object_get(reply, "window"), "epoch"));
 	if (reply && epoch != scan->epoch)
 		scan_judge(scan, epoch, json_integer_value(json_object_get(reply, "data")));

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Port scan: who tries many ports of a host (or of all hosts below the node that is asked).
 
-Two counters on the attempts to connect: by port, whose number of keys jumps in the second of a scan, and by source and
-port, which then names the scanner.
+Three counters on the attempts to connect: by port, whose number of keys jumps in the second of a scan; by source, how
+many distinct ports it tried, which then names the scanner; and by source and port, which says what was tried.
 """
 
 import sys
@@ -17,21 +17,18 @@ SLOW_S = 60
 
 
 def config_sketch(node, options):
-    """A sketch of first packets of TCP connections, with both counters."""
+    """A sketch of first packets of TCP connections, with its counters."""
     sketch = node.ask(type="config sketch", interface="INPUT", proto=options.proto, tcp_flags="SYN,ACK/SYN")
-    for key_type in ("src_dport", "dport"):
-        node.ask(type="config sketch counter", sketch_id=sketch["sketch_id"], counter_key_type=key_type)
+    for counter in ({"counter_key_type": "dport"}, {"counter_key_type": "src", "distinct": "dport"},
+                    {"counter_key_type": "src_dport"}):
+        node.ask(type="config sketch counter", sketch_id=sketch["sketch_id"], **counter)
     print("sketch id:", sketch["sketch_id"])
 
 
 def ports_by_source(node, options, **window):
-    """{source: distinct ports} of the window's union, without those that are no scan."""
-    found = {}
-    for key in node.ask(type="query heavy hitters", sketch_id=options.id, counter_key_type="src_dport",
-                        hitter_threshold=0, **window):
-        source = key.rsplit(",", 1)[0]
-        found[source] = found.get(source, 0) + 1
-    return {source: ports for source, ports in found.items() if ports > JUMP}
+    """{source: distinct ports} of a window, those that tried more than JUMP."""
+    return node.ask(type="query superspreaders", sketch_id=options.id, counter_key_type="src", distinct="dport",
+                    threshold=JUMP, **window)
 
 
 class Detector:
@@ -61,7 +58,7 @@ class Detector:
             self.tell(ports_by_source(self.node, self.options, **{"from": self.suspect - 1, "to": self.suspect + 2}),
                       "port scan")
             self.told_until, self.suspect = self.suspect + 2, None
-        elif epoch % 5 == 0:
+        elif self.suspect is None and epoch % 5 == 0:
             self.look_back()
 
     def look_back(self):

@@ -29,7 +29,8 @@ static void story_print_missing(const json_t *reply)
 	json_t *missing = json_object_get(json_object_get(reply, "nodes"), "missing"), *entry;
 	size_t i;
 
-	json_array_foreach(missing, i, entry) {
+	json_array_foreach(missing, i, entry)
+	{
 		json_int_t below = json_integer_value(json_object_get(entry, "below"));
 
 		fputs("missing: ", stderr);
@@ -102,8 +103,8 @@ static int story_config_sketch(const struct story_call *call)
 		fputs("error: -s SOURCE is missing (the host to look at, such as -s 10.0.0.6)\n", stderr);
 		return STORY_FAILED;
 	}
-	sketch = json_pack("{s:s, s:s, s:s, s:s*}", "type", "config sketch", "interface", "INPUT", "proto",
-			   call->proto, "src", call->source);
+	sketch = json_pack("{s:s, s:s, s:s, s:s*}", "type", "config sketch", "interface", "INPUT", "proto", call->proto,
+			   "src", call->source);
 	code = story_ask(call, sketch, &data);
 	if (code == STORY_FAILED)
 		return code;
@@ -135,7 +136,8 @@ static int story_query_hitters(const struct story_call *call)
 	const char *key;
 	int code = story_ask(call, request, &data);
 
-	json_object_foreach(data, key, value) {
+	json_object_foreach(data, key, value)
+	{
 		double number = json_number_value(value);
 
 		largest = number > largest ? number : largest;
@@ -156,8 +158,10 @@ static int story_query_sketch(const struct story_call *call)
 		fputs("error: -k KEY is missing (such as -k 10.0.0.6, or -k key_num)\n", stderr);
 		return STORY_FAILED;
 	}
-	code = story_ask(call, json_pack("{s:s, s:s, s:s, s:s}", "type", "query sketch", "sketch_id", call->id,
-					 "counter_key_type", call->key_type, "counter_key", call->key), &data);
+	code = story_ask(call,
+			 json_pack("{s:s, s:s, s:s, s:s}", "type", "query sketch", "sketch_id", call->id,
+				   "counter_key_type", call->key_type, "counter_key", call->key),
+			 &data);
 	if (code != STORY_FAILED && json_is_number(data)) {
 		printf("%.15g\n", json_number_value(data));
 	} else if (code != STORY_FAILED) {
@@ -168,17 +172,20 @@ static int story_query_sketch(const struct story_call *call)
 	return code;
 }
 
-static const struct story_function story_functions[] = {
-	{"config_sketch", story_config_sketch},	      {"query_heavy_hitter", story_query_hitters},
-	{"query_sketch", story_query_sketch},	      {"query_heavy_hitters", story_query_hitters},
-	{"query_counter", story_query_sketch},	      {"query_counters", story_query_sketch},
-	{NULL, NULL}};
+static const struct story_function story_functions[] = {{"config_sketch", story_config_sketch},
+							{"query_heavy_hitter", story_query_hitters},
+							{"query_sketch", story_query_sketch},
+							{"query_heavy_hitters", story_query_hitters},
+							{"query_counter", story_query_sketch},
+							{"query_counters", story_query_sketch},
+							{NULL, NULL}};
 
 static int story_usage(const struct story *story)
 {
-	fprintf(stderr, "usage: %s -a ADDRESS -f FUNCTION [-i ID] [-k KEY] [-t KEYTYPE] [-p PROTO] [-d SECONDS]%s\n"
-		"functions: config_sketch%s, query_heavy_hitter, query_sketch (needs -k)", story->name,
-		story->wants_source ? " [-s SOURCE]" : "", story->wants_source ? " (needs -s)" : "");
+	fprintf(stderr,
+		"usage: %s -a ADDRESS -f FUNCTION [-i ID] [-k KEY] [-t KEYTYPE] [-p PROTO] [-d SECONDS]%s\n"
+		"functions: config_sketch%s, query_heavy_hitter, query_sketch (needs -k)",
+		story->name, story->wants_source ? " [-s SOURCE]" : "", story->wants_source ? " (needs -s)" : "");
 	for (const struct story_function *function = story->functions; function && function->name; function++)
 		fprintf(stderr, ", %s", function->name);
 	fprintf(stderr, "\ndefaults: -i 1 -t %s -p %s\n", story->key_type, story->proto);
@@ -189,16 +196,17 @@ static int story_read_options(struct story_call *call, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, call->story->wants_source ? "a:f:i:k:t:p:d:s:h" : "a:f:i:k:t:p:d:h")) != -1) {
-		const char **field = option == 'a'   ? &call->address
-				     : option == 'f' ? &call->function
-				     : option == 'i' ? &call->id
-				     : option == 'k' ? &call->key
-				     : option == 't' ? &call->key_type
-				     : option == 'p' ? &call->proto
-				     : option == 'd' ? &call->seconds
-				     : option == 's' ? &call->source
-						     : NULL;
+	while ((option = getopt(argc, argv, call->story->wants_source ? "a:f:i:k:t:p:d:s:h" : "a:f:i:k:t:p:d:h")) !=
+	       -1) {
+		const char **field = option == 'a' ? &call->address :
+				     option == 'f' ? &call->function :
+				     option == 'i' ? &call->id :
+				     option == 'k' ? &call->key :
+				     option == 't' ? &call->key_type :
+				     option == 'p' ? &call->proto :
+				     option == 'd' ? &call->seconds :
+				     option == 's' ? &call->source :
+						     NULL;
 
 		if (!field)
 			return -1;

@@ -154,7 +154,8 @@ static void *merge_decode_pair(const uint8_t *bytes, size_t len, struct error *e
 	}
 	bytes += MERGE_PAIR_HEAD;
 	pair->before = sketch_decode(bytes, first, EPOCH_SCALE, err);
-	pair->after = pair->before ? sketch_decode(bytes + first, len - MERGE_PAIR_HEAD - first, EPOCH_SCALE, err) : NULL;
+	pair->after = pair->before ? sketch_decode(bytes + first, len - MERGE_PAIR_HEAD - first, EPOCH_SCALE, err) :
+				     NULL;
 	if (pair->after)
 		return pair;
 	merge_pair_destroy(pair);

@@ -123,8 +123,8 @@ int store_take_report(struct store *store, unsigned int feed, const struct captu
 struct store_counter *store_find_number(struct store *store, uint64_t number, struct store_sketch **sketch);
 
 /*
- * The most that one counter may take, in bytes: a live sketch and its spare, three merged ones of EPOCH_SCALE times its
- * keys (all, the running minute, the running hour), and what is kept at rest.
+ * The most that one counter may take with one source, in bytes: a live sketch and its spare, merged ones of EPOCH_SCALE
+ * times its keys (all, the running minute, the running hour, the newest EPOCH_OPEN epochs), and what is kept at rest.
  */
 uint64_t store_counter_memory(const struct store_counter *counter);
 /* The same of all counters, and what their kept parts and sums hold now. */

@@ -38,7 +38,7 @@ struct store_counter *store_find_counter(struct store_sketch *sketch, const stru
 }
 
 int store_init_counter(struct store *store, struct store_counter *counter, const struct store_counter *wanted,
-			      struct error *err)
+		       struct error *err)
 {
 	*counter = *wanted;
 	counter->ring = epoch_ring_create(&wanted->params, &wanted->keep, epoch_of(wanted->since_ms), err);
@@ -50,7 +50,7 @@ uint64_t store_counter_memory(const struct store_counter *counter)
 {
 	uint64_t live = sketch_memory_live(&counter->params);
 
-	return 2 * live + 3 * EPOCH_SCALE * live + counter->keep.memory_bytes;
+	return 2 * live + (3 + EPOCH_OPEN) * EPOCH_SCALE * live + counter->keep.memory_bytes;
 }
 
 uint64_t store_memory_most(const struct store *store)

@@ -45,7 +45,7 @@ int query_total_finish(const struct command *command, const struct partial *merg
 		json_object_set_new(reply->data, "packets_s", json_real((double)profile->packets / seconds));
 		json_object_set_new(reply->data, "bytes_s", json_real((double)profile->bytes / seconds));
 	}
-	query_say_quality(command, merged, true, json_integer(0), 1, reply);
+	query_say_quality(command, merged, sketch_quality(merged->state).exact, json_integer(0), 1, reply);
 	return 0;
 }
 
@@ -58,8 +58,10 @@ static int quantiles_read(const struct command *command, bool *is_gap, struct er
 		return -1;
 	*is_gap = of && strcmp(of, "gap") == 0;
 	if (of && !*is_gap && strcmp(of, "size") != 0)
-		return error_set(err, ERROR_BAD_REQUEST, "of: \"%.40s\" is unknown (size: of packets, or gap: time between "
-							 "two)", of);
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "of: \"%.40s\" is unknown (size: of packets, or gap: time between "
+				 "two)",
+				 of);
 	return 0;
 }
 
@@ -87,8 +89,8 @@ int query_quantiles_finish(const struct command *command, const struct partial *
 	if (analyse_need(merged, err) < 0 || quantiles_read(command, &is_gap, err) < 0)
 		return -1;
 	histogram = is_gap ? &sketch_profile(merged->state)->gaps : &sketch_profile(merged->state)->sizes;
-	reply->data = json_pack("{s:s, s:s, s:I}", "of", is_gap ? "gap" : "size", "unit", is_gap ? "us" : "bytes", "count",
-				(json_int_t)histogram->count);
+	reply->data = json_pack("{s:s, s:s, s:I}", "of", is_gap ? "gap" : "size", "unit", is_gap ? "us" : "bytes",
+				"count", (json_int_t)histogram->count);
 	quantiles_add(reply->data, "p50", histogram, 0.5, is_gap);
 	quantiles_add(reply->data, "p90", histogram, 0.9, is_gap);
 	quantiles_add(reply->data, "p99", histogram, 0.99, is_gap);
@@ -106,7 +108,8 @@ static int sizes_read_unit(const struct command *command, const struct sketch_pa
 	if (counter_read_unit(command, "unit", params->unit, unit, err) < 0)
 		return -1;
 	if (*unit == SKETCH_BYTES && params->units == SKETCH_ONE)
-		return error_set(err, ERROR_BAD_REQUEST, "unit: this counter keeps packets alone (\"units\": \"both\" keeps "
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "unit: this counter keeps packets alone (\"units\": \"both\" keeps "
 				 "bytes too)");
 	return 0;
 }
@@ -123,7 +126,8 @@ int query_sizes_check(struct context *context, struct command *command, struct e
 	if (!counter)
 		return command->is_first ? -1 : 0;
 	if (counter->params.distinct.fields)
-		return error_set(err, ERROR_BAD_REQUEST, "distinct: this question is for counters of packets and bytes");
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "distinct: this question is for counters of packets and bytes");
 	return sizes_read_unit(command, &counter->params, &unit, err);
 }
 
@@ -149,14 +153,13 @@ int query_sizes_finish(const struct command *command, const struct partial *merg
 	struct flow_sizes sizes;
 	uint8_t unit;
 
-	if (analyse_need(merged, err) < 0 ||
-	    sizes_read_unit(command, sketch_params(merged->state), &unit, err) < 0 ||
+	if (analyse_need(merged, err) < 0 || sizes_read_unit(command, sketch_params(merged->state), &unit, err) < 0 ||
 	    flow_sizes_read(merged->state, unit, &sizes, err) < 0)
 		return -1;
 	reply->data = json_pack("{s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:o}", "unit", unit ? "bytes" : "packets", "flows",
 				sizes.flows, "flows_error", sizes.flows * sizes.flows_error, "p50",
-				(json_int_t)sizes.p50, "p90", (json_int_t)sizes.p90, "p99", (json_int_t)sizes.p99, "max",
-				(json_int_t)sizes.max, "histogram", sizes_histogram(&sizes));
+				(json_int_t)sizes.p50, "p90", (json_int_t)sizes.p90, "p99", (json_int_t)sizes.p99,
+				"max", (json_int_t)sizes.max, "histogram", sizes_histogram(&sizes));
 	query_say_quality(command, merged, sizes.exact, sizes.exact ? json_integer(0) : json_null(), 1, reply);
 	json_object_set_new(reply->quality, "wmre", json_real(sizes.wmre));
 	return 0;
@@ -168,8 +171,7 @@ int query_entropy_finish(const struct command *command, const struct partial *me
 	struct entropy entropy;
 	uint8_t unit;
 
-	if (analyse_need(merged, err) < 0 ||
-	    sizes_read_unit(command, sketch_params(merged->state), &unit, err) < 0 ||
+	if (analyse_need(merged, err) < 0 || sizes_read_unit(command, sketch_params(merged->state), &unit, err) < 0 ||
 	    entropy_read(merged->state, unit, &entropy, err) < 0)
 		return -1;
 	reply->data = json_pack("{s:s, s:f, s:f, s:I}", "unit", unit ? "bytes" : "packets", "bits", entropy.bits,

@@ -13,6 +13,12 @@
 
 #define QUERY_HITTER_MIN_TOTAL 5 /* a share of so little says nothing, as the ancestor had it */
 
+/* JSON's integers end before a saturated count does. */
+static json_int_t query_number(uint64_t count)
+{
+	return count > INT64_MAX ? INT64_MAX : (json_int_t)count;
+}
+
 uint64_t query_value(const struct sketch_params *params, const struct sketch_estimate *estimate)
 {
 	return params->unit == SKETCH_BYTES && !params->distinct.fields ? estimate->bytes : estimate->packets;
@@ -71,12 +77,12 @@ static json_t *query_details(const struct query_entry *entry, uint64_t total, bo
 	uint64_t below = entry->value - estimate->lower, over = estimate->upper - entry->value;
 
 	if (is_distinct)
-		return json_pack("{s:I, s:I, s:I}", "distinct", (json_int_t)entry->value, "lower",
-				 (json_int_t)estimate->lower, "upper", (json_int_t)estimate->upper);
-	return json_pack("{s:I, s:I, s:f, s:I, s:I, s:I}", "packets", (json_int_t)estimate->packets, "bytes",
-			 (json_int_t)estimate->bytes, "share", total ? (double)entry->value / (double)total : 0.0,
-			 "error", (json_int_t)(over > below ? over : below), "lower", (json_int_t)estimate->lower,
-			 "upper", (json_int_t)estimate->upper);
+		return json_pack("{s:I, s:I, s:I}", "distinct", query_number(entry->value), "lower",
+				 query_number(estimate->lower), "upper", query_number(estimate->upper));
+	return json_pack("{s:I, s:I, s:f, s:I, s:I, s:I}", "packets", query_number(estimate->packets), "bytes",
+			 query_number(estimate->bytes), "share", total ? (double)entry->value / (double)total : 0.0,
+			 "error", query_number(over > below ? over : below), "lower", query_number(estimate->lower),
+			 "upper", query_number(estimate->upper));
 }
 
 /* Up to most of the list's keys, largest first, as the client's data. */
@@ -91,7 +97,7 @@ static json_t *query_print_keys(const struct query_list *list, size_t most, uint
 
 		json_object_set_new(data, flowkey_print(&list->params->key, &entry->key, text),
 				    has_details ? query_details(entry, total, is_distinct) :
-						  json_integer((json_int_t)entry->value));
+						  json_integer(query_number(entry->value)));
 	}
 	return data;
 }
@@ -164,8 +170,9 @@ int query_spreaders_check(struct context *context, struct command *command, stru
 	double threshold;
 
 	if (!json_object_get(command->fields, "distinct"))
-		return error_set(err, ERROR_BAD_REQUEST, "distinct: missing (what is counted once a key: dst, dport, "
-							 "dst_dport ...)");
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "distinct: missing (what is counted once a key: dst, dport, "
+				 "dst_dport ...)");
 	return command_get_number(command, "threshold", 0, 1e18, 0, &threshold, err) < 0 ?
 		       -1 :
 		       query_all_check(context, command, err);

@@ -27,8 +27,9 @@ static int change_settle_before(struct context *context, struct command *command
 		return -1;
 	*before = (struct window){WINDOW_RANGE, after->from - len, after->from, after->step};
 	if (!asked.from != !asked.to)
-		return error_set(err, ERROR_BAD_REQUEST, "than_from, than_to: give both, or none (then it is the time "
-							 "right before)");
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "than_from, than_to: give both, or none (then it is the time "
+				 "right before)");
 	if (asked.from && window_settle(&asked, WINDOW_ALL, now_ms, &counter->keep, before, err) < 0)
 		return -1;
 	return window_align(before, after, !asked.from, now_ms, &counter->keep, err);
@@ -48,7 +49,8 @@ static int change_settle(struct context *context, struct command *command, const
 	if (query_settle(context, command, sketch, counter, WINDOW_ALL, err) < 0)
 		return -1;
 	if (json_unpack(json_object_get(command->fields, "epochs"), "[I, I, I]", &from, &to, &step) < 0)
-		return error_set(err, ERROR_BAD_REQUEST, "window: changes are between two windows of time, not since ever");
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "window: changes are between two windows of time, not since ever");
 	after = (struct window){WINDOW_RANGE, from, to, step};
 	if (change_settle_before(context, command, counter, &before, &after, err) < 0 ||
 	    query_set_epochs(command, "epochs", &after, err) < 0 ||

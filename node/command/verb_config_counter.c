@@ -19,8 +19,8 @@ int counter_read_types(const struct command *command, struct flowkey_type *key, 
 	const char *type, *counted;
 
 	*distinct = (struct flowkey_type){0};
-	if (command_need_text(command, "counter_key_type", &type, err) < 0 ||
-	    flowkey_type_parse(type, key, err) < 0 || command_get_text(command, "distinct", &counted, err) < 0)
+	if (command_need_text(command, "counter_key_type", &type, err) < 0 || flowkey_type_parse(type, key, err) < 0 ||
+	    command_get_text(command, "distinct", &counted, err) < 0)
 		return -1;
 	if (!counted || flowkey_type_parse(counted, distinct, err) == 0)
 		return 0;
@@ -29,8 +29,8 @@ int counter_read_types(const struct command *command, struct flowkey_type *key, 
 	return -1;
 }
 
-struct store_counter *counter_find(struct context *context, const struct command *command,
-				   struct store_sketch **sketch, struct error *err)
+struct store_counter *counter_find(struct context *context, const struct command *command, struct store_sketch **sketch,
+				   struct error *err)
 {
 	struct flowkey_type key, distinct;
 	const char *id;
@@ -74,8 +74,8 @@ int counter_read_unit(const struct command *command, const char *name, uint8_t f
 	*unit = SKETCH_BYTES;
 	if (!strcasecmp(word, "byte") || !strcasecmp(word, "bytes"))
 		return 0;
-	return error_set(err, ERROR_BAD_REQUEST, "%s: \"%.40s\" is unknown (pkt, packet, packets, byte or bytes)",
-			 name, word);
+	return error_set(err, ERROR_BAD_REQUEST, "%s: \"%.40s\" is unknown (pkt, packet, packets, byte or bytes)", name,
+			 word);
 }
 
 static int config_read_units(const struct command *command, struct sketch_params *params, struct error *err)
@@ -108,18 +108,20 @@ static int config_read_size(const struct command *command, struct sketch_params 
 	bool conservative, is_sized = config_has(command, "epsilon") || config_has(command, "delta");
 
 	if (command_get_whole(command, "memory", LIMIT_SKETCH_MEMORY_MIN, LIMIT_SKETCH_MEMORY_MAX,
-			       DEFAULT_SKETCH_MEMORY, &memory, err) < 0 ||
+			      DEFAULT_SKETCH_MEMORY, &memory, err) < 0 ||
 	    command_get_number(command, "epsilon", 0, 1, 0, &epsilon, err) < 0 ||
 	    command_get_number(command, "delta", 0, 1, 0.01, &delta, err) < 0 ||
 	    command_get_whole(command, "rows", 0, 10, 0, &rows, err) < 0 ||
 	    command_get_flag(command, "conservative", false, &conservative, err) < 0)
 		return -1;
 	if (is_sized && strcmp(params->algorithm, "count-min") != 0)
-		return error_set(err, ERROR_BAD_REQUEST, "epsilon, delta: size a counter of \"algorithm\": \"count-min\" "
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "epsilon, delta: size a counter of \"algorithm\": \"count-min\" "
 				 "(for others give \"memory\"; plan says how much)");
 	if (is_sized && (config_has(command, "memory") || config_has(command, "rows")))
-		return error_set(err, ERROR_BAD_REQUEST, "epsilon, delta: they say what memory and rows are (give the one "
-							 "or the other)");
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "epsilon, delta: they say what memory and rows are (give the one "
+				 "or the other)");
 	params->memory_bytes = (uint32_t)memory;
 	params->rows = (uint8_t)rows;
 	params->is_conservative = conservative;
@@ -140,8 +142,8 @@ static int config_read_keep(const struct command *command, struct epoch_keep *ke
 	if (command_get_whole(command, "keep", 4, 3600, usual.seconds, &seconds, err) < 0 ||
 	    command_get_whole(command, "keep_minutes", 0, 1440, usual.minutes, &minutes, err) < 0 ||
 	    command_get_whole(command, "keep_hours", 0, 744, usual.hours, &hours, err) < 0 ||
-	    command_get_whole(command, "keep_memory", 64 * 1024, 1ULL << 34, (double)usual.memory_bytes, &memory,
-			       err) < 0)
+	    command_get_whole(command, "keep_memory", 64 * 1024, 1ULL << 34, (double)usual.memory_bytes, &memory, err) <
+		    0)
 		return -1;
 	*keep = (struct epoch_keep){(uint32_t)seconds, (uint32_t)minutes, (uint32_t)hours, (size_t)memory};
 	return epoch_keep_check(keep, err);
@@ -161,7 +163,9 @@ static int config_read_algorithm(const struct command *command, struct sketch_pa
 		return error_set(err, ERROR_BAD_REQUEST, "algorithm \"%.40s\": unknown (there are: line, count-min)",
 				 algorithm);
 	snprintf(params->algorithm, sizeof params->algorithm, "%s",
-		 params->distinct.fields ? "spread" : algorithm ? algorithm : "line");
+		 params->distinct.fields ? "spread" :
+		 algorithm		 ? algorithm :
+					   "line");
 	return 0;
 }
 
@@ -174,7 +178,8 @@ static int config_read_counter(const struct command *command, struct store_count
 	    counter_read_unit(command, "increment", SKETCH_PACKETS, &params->unit, err) < 0 ||
 	    config_read_algorithm(command, params, err) < 0 || config_read_units(command, params, err) < 0 ||
 	    config_read_size(command, params, err) < 0 || config_read_keep(command, &wanted->keep, err) < 0 ||
-	    command_get_number(command, "hitter_threshold", 0, 1, DEFAULT_HITTER_THRESHOLD, &wanted->threshold, err) < 0)
+	    command_get_number(command, "hitter_threshold", 0, 1, DEFAULT_HITTER_THRESHOLD, &wanted->threshold, err) <
+		    0)
 		return -1;
 	params->seed = (uint64_t)json_integer_value(json_object_get(command->fields, "seed"));
 	return sketch_check(params, err);
@@ -185,15 +190,15 @@ static const char *config_difference(const struct store_counter *counter, const 
 {
 	const struct sketch_params *a = &counter->params, *b = &wanted->params;
 
-	return strcmp(a->algorithm, b->algorithm) != 0		     ? "algorithm" :
-	       a->unit != b->unit				     ? "increment" :
-	       a->units != b->units				     ? "units" :
-	       a->rows != b->rows				     ? "rows" :
-	       a->is_conservative != b->is_conservative		     ? "conservative" :
-	       a->memory_bytes != b->memory_bytes		     ? "memory" :
-	       counter->threshold != wanted->threshold		     ? "hitter_threshold" :
+	return strcmp(a->algorithm, b->algorithm) != 0			   ? "algorithm" :
+	       a->unit != b->unit					   ? "increment" :
+	       a->units != b->units					   ? "units" :
+	       a->rows != b->rows					   ? "rows" :
+	       a->is_conservative != b->is_conservative			   ? "conservative" :
+	       a->memory_bytes != b->memory_bytes			   ? "memory" :
+	       counter->threshold != wanted->threshold			   ? "hitter_threshold" :
 	       memcmp(&counter->keep, &wanted->keep, sizeof counter->keep) ? "keep" :
-									NULL;
+									     NULL;
 }
 
 static int config_check_counter(const struct store_counter *counter, const struct store_counter *wanted,
@@ -219,7 +224,8 @@ static int config_assign_seed(struct context *context, struct command *command, 
 	if (counter && config_check_counter(counter, wanted, err) < 0)
 		return -1;
 	if (!counter && sketch && wanted->params.units == SKETCH_ONE && sketch->filter.sample > 1)
-		return error_set(err, ERROR_BAD_REQUEST, "units: a sketch that samples needs both (each packet stands for "
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "units: a sketch that samples needs both (each packet stands for "
 				 "many)");
 	if (!counter && getrandom(&seed, sizeof seed, 0) != sizeof seed)
 		return error_set(err, ERROR_INTERNAL, "seed: no random bytes");

@@ -16,8 +16,8 @@ static int plan_read_number(const struct command *command, const char *name, dou
 	static const struct {
 		const char *word;
 		double factor;
-	} units[] = {{"", 1}, {"%", 0.01}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"KiB", 1024},
-		     {"MiB", 1 << 20}};
+	} units[] = {{"", 1},	 {"%", 0.01}, {"k", 1e3},    {"K", 1e3},
+		     {"M", 1e6}, {"G", 1e9},  {"KiB", 1024}, {"MiB", 1 << 20}};
 	const char *text;
 	char *end;
 
@@ -34,8 +34,8 @@ static int plan_read_number(const struct command *command, const char *name, dou
 		if (isfinite(*number) && *number > 0)
 			return 0;
 	}
-	return error_set(err, ERROR_BAD_REQUEST, "%s: \"%.40s\" is not a number above 0 (as 0.001, 0.1%%, 1M, 256KiB)", name,
-			 text);
+	return error_set(err, ERROR_BAD_REQUEST, "%s: \"%.40s\" is not a number above 0 (as 0.001, 0.1%%, 1M, 256KiB)",
+			 name, text);
 }
 
 struct plan_wish {
@@ -56,8 +56,9 @@ static int plan_read(const struct command *command, struct plan_wish *wish, stru
 	if (units && wish->units == SKETCH_BOTH && strcmp(units, "both") != 0)
 		return error_set(err, ERROR_BAD_REQUEST, "units: \"%.40s\" is unknown (both, or packets alone)", units);
 	if ((wish->error != 0) == (wish->memory != 0))
-		return error_set(err, ERROR_BAD_REQUEST, "plan: give error (a share, as 0.1%%) or memory (as 256KiB), one "
-							 "of the two");
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "plan: give error (a share, as 0.1%%) or memory (as 256KiB), one "
+				 "of the two");
 	if (wish->memory > UINT32_MAX)
 		wish->memory = UINT32_MAX; /* refused with the limits */
 	return 0;
@@ -86,10 +87,10 @@ int plan_run(struct context *context, const struct command *command, struct part
 	(void)context;
 	if (plan_read(command, &wish, err) < 0 || plan_make(&wish, &plan, err) < 0)
 		return -1;
-	own->document = json_pack("{s:I, s:I, s:f, s:f, s:I, s:f, s:I, s:I}", "memory", (json_int_t)plan.memory_bytes, "keys",
-				  (json_int_t)plan.slots, "listed_above", plan.listed_above, "error_99", plan.error_99,
-				  "exact_keys", (json_int_t)plan.exact_keys, "distinct_error", plan.distinct_error,
-				  "sample", (json_int_t)plan.sample, "live_bytes", (json_int_t)plan.live_bytes);
+	own->document = json_pack("{s:I, s:I, s:f, s:I, s:f, s:I, s:I}", "memory", (json_int_t)plan.memory_bytes,
+				  "keys", (json_int_t)plan.slots, "listed_above", plan.listed_above, "exact_keys",
+				  (json_int_t)plan.exact_keys, "distinct_error", plan.distinct_error, "sample",
+				  (json_int_t)plan.sample, "live_bytes", (json_int_t)plan.live_bytes);
 	if (wish.flows == 0)
 		return 0;
 	json_object_set_new(own->document, "exact", json_boolean(wish.flows <= (double)plan.exact_keys));

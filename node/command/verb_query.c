@@ -55,8 +55,10 @@ json_t *query_window(const struct window *window)
 
 int query_set_epochs(struct command *command, const char *name, const struct window *window, struct error *err)
 {
-	return command_set(command, name, json_pack("[I, I, I]", (json_int_t)window->from, (json_int_t)window->to,
-						    (json_int_t)window->step), err);
+	return command_set(
+		command, name,
+		json_pack("[I, I, I]", (json_int_t)window->from, (json_int_t)window->to, (json_int_t)window->step),
+		err);
 }
 
 int query_settle(struct context *context, struct command *command, const struct store_sketch *sketch,
@@ -117,8 +119,8 @@ static void query_add_feed(const struct context *context, const struct feed *fee
 	query_add(own->document, "ring_dropped", source->ring_dropped);
 }
 
-void query_add_figures(const struct context *context, const struct command *command,
-		       const struct store_sketch *sketch, struct partial *own)
+void query_add_figures(const struct context *context, const struct command *command, const struct store_sketch *sketch,
+		       struct partial *own)
 {
 	struct task_figures figures = store_figures(sketch);
 
@@ -157,8 +159,7 @@ static void query_say_since(const struct context *context, int64_t since_ms, str
 {
 	if (json_array_size(own->since))
 		return;
-	json_array_append_new(own->since,
-			      json_pack("{s:s, s:o}", "node", context->node, "from", query_time(since_ms)));
+	json_array_append_new(own->since, json_pack("{s:s, s:o}", "node", context->node, "from", query_time(since_ms)));
 }
 
 void query_note_since(const struct context *context, const struct command *command, int64_t since_ms,
@@ -185,7 +186,8 @@ int query_read(const struct context *context, const struct command *command, con
 	}
 	if (json_unpack((json_t *)epochs, "[I, I, I]", &from, &to, &step) < 0 || from > to ||
 	    (step != 1 && step != EPOCH_MINUTE && step != EPOCH_HOUR))
-		return error_set(err, ERROR_BAD_REQUEST, "%s: not [from, to, step] (the node asked first names them)", name);
+		return error_set(err, ERROR_BAD_REQUEST, "%s: not [from, to, step] (the node asked first names them)",
+				 name);
 	if (query_check_clock(context, command, err) < 0 ||
 	    epoch_ring_read(counter->ring, from, to, step, into, &begin, err) < 0)
 		return -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * verb_query - what questions share: whom they are about, their window, a node's half, what every answer says of itself.
+ * verb_query - what questions share: whom they are about, their window, a node's half, what every answer says of
+ * itself.
  *
  * The window is settled where the client asks and travels as "epochs": [from, to, step] (null: everything), beside
  * "window", which is echoed in the reply.
@@ -19,8 +20,8 @@
 int counter_read_types(const struct command *command, struct flowkey_type *key, struct flowkey_type *distinct,
 		       struct error *err);
 /* The command's counter and sketch here; NULL with the reason (*sketch may be set then). */
-struct store_counter *counter_find(struct context *context, const struct command *command,
-				   struct store_sketch **sketch, struct error *err);
+struct store_counter *counter_find(struct context *context, const struct command *command, struct store_sketch **sketch,
+				   struct error *err);
 /* A text field that names a unit: pkt, packet, packets, byte, bytes. */
 int counter_read_unit(const struct command *command, const char *name, uint8_t fallback, uint8_t *unit,
 		      struct error *err);
@@ -59,9 +60,10 @@ int query_fill(const struct context *context, const struct command *command, con
 
 /* Every number that a partial of a question may carry, at 0. New reference. */
 json_t *query_document(void);
-/* What the sketch's sources have seen and lost here; what its packets were on the wire where everything is asked for. */
-void query_add_figures(const struct context *context, const struct command *command,
-		       const struct store_sketch *sketch, struct partial *own);
+/* What the sketch's sources have seen and lost here; what its packets were on the wire where everything is asked for.
+ */
+void query_add_figures(const struct context *context, const struct command *command, const struct store_sketch *sketch,
+		       struct partial *own);
 
 /* Where a filter counts, and whether it samples, for query_say_counted: {"at": [...], "sample": n}. New reference. */
 json_t *query_counted(const struct filter *filter);

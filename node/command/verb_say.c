@@ -39,7 +39,8 @@ void query_say_quality(const struct command *command, const struct partial *merg
 	bool is_sampled = query_say_counted(command, reply);
 	const json_t *wire = json_object_get(merged->document, "wire_packets");
 
-	reply->quality = json_pack("{s:b, s:o, s:f}", "exact", is_exact, "error_bound", bound, "confidence", confidence);
+	reply->quality =
+		json_pack("{s:b, s:o, s:f}", "exact", is_exact, "error_bound", bound, "confidence", confidence);
 	json_object_set_new(reply->quality, "capture", say_capture(merged));
 	if (is_sampled) {
 		json_object_set_new(reply->quality, "exact", json_false());

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sketch/vector.h"
 #include "weft/flowkey.h"
 
 /* Bits, so that a filter can hold several; a packet has one, or HOOK_ANY (pcap and synth sources). */
@@ -98,6 +99,8 @@ struct packet_key_plan {
 	} v4, v6;
 	uint64_t sport, dport, proto; /* masks of the three behind the addresses */
 	uint8_t dport_shift, proto_shift;
+	struct vector_cut of_flow; /* how IPv4's keys are made of the packets' whole flow keys */
+	bool is_flow;		   /* IPv4's are those */
 };
 
 void packet_key_plan_init(struct packet_key_plan *plan, const struct flowkey_type *type);

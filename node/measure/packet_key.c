@@ -38,6 +38,24 @@ static void mask_set(uint64_t mask[2], unsigned int bits)
 	mask[1] = load64(bytes + 8);
 }
 
+/* IPv4's flow key is src, dst, sport, dport, proto: 13 bytes; a type's key is some of them, in that order. */
+static void cut_init(struct packet_key_plan *plan, const struct flowkey_type *type)
+{
+	static const uint8_t fields[] = {FLOWKEY_SRC, FLOWKEY_DST, FLOWKEY_SPORT, FLOWKEY_DPORT, FLOWKEY_PROTO};
+	static const uint8_t lens[] = {4, 4, 2, 2, 1};
+	const uint64_t masks[] = {plan->v4.src[0], plan->v4.dst[0], UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	uint8_t at = 0, from = 0;
+
+	memset(plan->of_flow.order, VECTOR_CUT_NONE, sizeof(plan->of_flow.order));
+	for (size_t field = 0; field < sizeof(fields); from = (uint8_t)(from + lens[field++])) {
+		for (uint8_t i = 0; i < lens[field] && type->fields & fields[field]; i++, at++) {
+			plan->of_flow.order[at] = (uint8_t)(from + i);
+			plan->of_flow.mask[at] = (uint8_t)(masks[field] >> 8 * i);
+		}
+	}
+	plan->is_flow = type->fields == FLOWKEY_ALL && type->src4 == 32 && type->dst4 == 32;
+}
+
 void packet_key_plan_init(struct packet_key_plan *plan, const struct flowkey_type *type)
 {
 	bool has_src = type->fields & FLOWKEY_SRC, has_dst = type->fields & FLOWKEY_DST;
@@ -58,6 +76,7 @@ void packet_key_plan_init(struct packet_key_plan *plan, const struct flowkey_typ
 	plan->proto = type->fields & FLOWKEY_PROTO ? 0xff : 0;
 	plan->dport_shift = plan->sport ? 16 : 0;
 	plan->proto_shift = (uint8_t)(plan->dport_shift + (plan->dport ? 16 : 0));
+	cut_init(plan, type);
 }
 
 static uint64_t port_bytes(uint16_t port)
@@ -110,7 +129,7 @@ void packet_key_write(const struct packet *packet, const struct flowkey_type *ty
 
 void packet_key(const struct packet *packet, const struct flowkey_type *type, struct flowkey *key)
 {
-	uint8_t bytes[BATCH_STRIDE_MAX] = { 0 };
+	uint8_t bytes[BATCH_STRIDE_MAX] = {0};
 	struct packet_key_plan plan;
 
 	packet_key_plan_init(&plan, type);

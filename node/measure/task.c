@@ -32,6 +32,7 @@ struct task *task_create(uint64_t number, const struct filter *filter, uint64_t 
 		return NULL;
 	}
 	*task = (struct task){.number = number, .filter = *filter, .random = seed};
+	task_keys_init(&task->keys);
 	return task;
 }
 
@@ -139,21 +140,31 @@ const char *task_hook_name(size_t index)
 	return index < 3 ? filter_hook_name((uint8_t)(1 << index)) : "any";
 }
 
-static void task_note(struct task *task, const struct packet *packet, uint32_t weight)
+/* Adds a packet to the batch's own figures: one addition to the task's for each batch, not for each packet. */
+static void task_note(struct task_figures *figures, const struct packet *packet, uint32_t weight)
 {
 	uint64_t wire_packets = 1, wire_bytes = packet->bytes;
 
 	if (packet->mtu && packet->bytes > packet->mtu)
 		packet_estimate_wire(packet, packet->mtu, &wire_packets, &wire_bytes);
-	task->figures.matched[task_hook(packet->hook)] += weight;
-	task->figures.wire_packets += wire_packets * weight;
-	task->figures.wire_bytes += wire_bytes * weight;
+	figures->matched[task_hook(packet->hook)] += weight;
+	figures->wire_packets += wire_packets * weight;
+	figures->wire_bytes += wire_bytes * weight;
+}
+
+static void task_add_figures(struct task_figures *into, const struct task_figures *from)
+{
+	for (size_t hook = 0; hook < TASK_HOOKS; hook++)
+		into->matched[hook] += from->matched[hook];
+	into->wire_packets += from->wire_packets;
+	into->wire_bytes += from->wire_bytes;
 }
 
 /* Picks what is counted, and for how many packets each stands. */
 static void task_pick_all(struct task *task, const struct packet *packets, uint64_t mask)
 {
 	uint32_t sample = task->filter.sample > 1 ? task->filter.sample : 1;
+	struct task_figures figures = {.wire_packets = 0};
 
 	task_keys_begin(&task->keys);
 	for (; mask; mask &= mask - 1) {
@@ -162,10 +173,11 @@ static void task_pick_all(struct task *task, const struct packet *packets, uint6
 
 		if (sample > 1 && !task_pick(task, packet->weight, sample))
 			continue;
-		task_note(task, packet, weight);
+		task_note(&figures, packet, weight);
 		task_keys_add(&task->keys, packet, weight);
 	}
 	task_keys_sort(&task->keys);
+	task_add_figures(&task->figures, &figures);
 }
 
 void task_update(struct task *task, const struct packet *packets, uint64_t mask)

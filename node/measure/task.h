@@ -45,7 +45,8 @@ int task_add_counter(struct task *task, uint64_t counter, const struct sketch_pa
 /* Drops a counter with what it holds; -1 when there is none of this number. */
 int task_remove_counter(struct task *task, uint64_t counter);
 
-/* An empty sketch for the counter's next seal (takes; destroys what it has no use for). -1: there is no such counter. */
+/* An empty sketch for the counter's next seal (takes; destroys what it has no use for). -1: there is no such counter.
+ */
 int task_give_spare(struct task *task, uint64_t counter, struct sketch *sketch);
 
 /* Which of up to TASK_BATCH packets match the filter, bit i for packets[i]. fabric may be NULL. */
@@ -64,9 +65,9 @@ struct task_figures task_figures(const struct task *task);
 const char *task_hook_name(size_t index);
 
 /*
- * Swaps each counter that holds anything for an empty one, its spare if it has one; the full ones go to sealed (room for
- * max, owned by the caller). Returns how many. A counter whose fresh sketch cannot be had is left as it is and goes with
- * the next epoch.
+ * Swaps each counter that holds anything for an empty one, its spare if it has one; the full ones go to sealed (room
+ * for max, owned by the caller). Returns how many. A counter whose fresh sketch cannot be had is left as it is and goes
+ * with the next epoch.
  */
 size_t task_seal(struct task *task, struct task_sealed *sealed, size_t max);
 

@@ -18,16 +18,22 @@ struct task_group {
 	const struct packet *packets[BATCH_MAX];
 	uint32_t weights[BATCH_MAX], bytes[BATCH_MAX];
 	int64_t times_ns[BATCH_MAX];
-	bool are_all_single; /* each weight is 1 */
+	uint8_t flows[BATCH_MAX * 16] __attribute__((aligned(64))); /* of IPv4 packets the whole flow keys */
+	bool are_all_single;					    /* each weight is 1 */
+	bool has_flows;						    /* all are IPv4 */
 };
 
 struct task_keys {
 	uint8_t keys[BATCH_MAX * BATCH_STRIDE_MAX] __attribute__((aligned(64)));
 	uint8_t parts[BATCH_MAX * BATCH_STRIDE_MAX] __attribute__((aligned(64))); /* keys of the distinct things */
 	uint64_t elements[BATCH_MAX];
+	struct packet_key_plan flow;
 	struct task_group all, ipv4, ipv6; /* the last two only where there are packets of both families */
 	bool is_mixed, is_ipv6;		   /* is_ipv6: all of them, where it is not mixed */
 };
+
+/* Once, before all else. */
+void task_keys_init(struct task_keys *keys);
 
 /* Empties the groups; then packets are added one by one, and sorted once. */
 void task_keys_begin(struct task_keys *keys);

@@ -118,14 +118,17 @@ int window_align(struct window *before, struct window *after, bool is_adjacent, 
 	if (is_adjacent)
 		*before = (struct window){WINDOW_RANGE, 2 * after->from - after->to, after->from, step};
 	if (before->to <= before->from || after->to <= after->from)
-		return error_set(err, ERROR_BAD_REQUEST,
-				 "window: that long ago only parts of %lld s are kept, and none of them is over in one of the "
-				 "two windows (compare earlier or longer ones)", (long long)step);
+		return error_set(
+			err, ERROR_BAD_REQUEST,
+			"window: that long ago only parts of %lld s are kept, and none of them is over in one of the "
+			"two windows (compare earlier or longer ones)",
+			(long long)step);
 	if (before->to - before->from != after->to - after->from)
-		return error_set(err, ERROR_BAD_REQUEST,
-				 "window: the two are %lld and %lld s long in whole parts of %lld s (give windows of equal "
-				 "length)", (long long)(before->to - before->from), (long long)(after->to - after->from),
-				 (long long)step);
+		return error_set(
+			err, ERROR_BAD_REQUEST,
+			"window: the two are %lld and %lld s long in whole parts of %lld s (give windows of equal "
+			"length)",
+			(long long)(before->to - before->from), (long long)(after->to - after->from), (long long)step);
 	return 0;
 }
 

@@ -44,9 +44,9 @@ int window_settle(const struct window_asked *asked, enum window_kind fallback, i
 
 /*
  * Two windows to compare, widened until both are whole parts of one resolution that is kept back to the earlier one's
- * begin; both get its step. Ends move outward, but for an end within a part that has not ended yet: that one moves back.
- * is_adjacent: before is then made the time right before after. ERROR_BAD_REQUEST: they are not of equal length, or
- * nothing is left.
+ * begin; both get its step. Ends move outward, but for an end within a part that has not ended yet: that one moves
+ * back. is_adjacent: before is then made the time right before after. ERROR_BAD_REQUEST: they are not of equal length,
+ * or nothing is left.
  */
 int window_align(struct window *before, struct window *after, bool is_adjacent, int64_t now_ms,
 		 const struct epoch_keep *keep, struct error *err);

@@ -98,10 +98,16 @@ uint32_t flow_sample_k(const struct flow_sample *sample)
 	return sample->k;
 }
 
+/* Where the search for a flow begins. */
+static uint32_t place_index(const struct flow_sample *sample, uint64_t order)
+{
+	return (uint32_t)((order & UINT32_MAX) * sample->place_count >> 32);
+}
+
 /* The place of a flow, or the free one where it belongs. */
 static uint32_t *place_find(const struct flow_sample *sample, uint64_t order)
 {
-	uint32_t index = (uint32_t)((order & UINT32_MAX) * sample->place_count >> 32);
+	uint32_t index = place_index(sample, order);
 
 	for (;;) {
 		uint32_t *place = &sample->places[index];
@@ -208,14 +214,34 @@ static void sample_count(struct flow_sample *sample, uint64_t order, uint64_t pa
 		sample_cut(sample, kth_smallest(sample));
 }
 
-static void batch_count(struct flow_sample *sample, const struct batch *batch, size_t from, size_t to)
+/* Items of a batch that may be in the sample. */
+struct candidates {
+	size_t count;
+	uint8_t items[BATCH_MAX];
+};
+
+/* Their places lie wherever their order says: asking for all of a batch's at once costs one wait instead of many. */
+static void candidates_find(const struct flow_sample *sample, const struct batch *batch, size_t from, size_t to,
+			    struct candidates *candidates)
 {
 	for (size_t i = from; i < to; i++) {
 		uint64_t order = rotate(batch->hashes[i]);
-		uint64_t packets = batch->packets ? batch->packets[i] : 1;
 
-		if (order <= sample->threshold)
-			sample_count(sample, order, packets, batch->bytes ? packets * batch->bytes[i] : 0);
+		if (order > sample->threshold)
+			continue;
+		__builtin_prefetch(&sample->places[place_index(sample, order)]);
+		candidates->items[candidates->count++] = (uint8_t)i;
+	}
+}
+
+static void candidates_count(struct flow_sample *sample, const struct batch *batch, const struct candidates *candidates)
+{
+	for (size_t i = 0; i < candidates->count; i++) {
+		size_t item = candidates->items[i];
+		uint64_t packets = batch->packets ? batch->packets[item] : 1;
+
+		sample_count(sample, rotate(batch->hashes[item]), packets,
+			     batch->bytes ? packets * batch->bytes[item] : 0);
 	}
 }
 
@@ -237,14 +263,16 @@ static bool block_has_below(const uint64_t *hashes, uint64_t limit)
 void flow_sample_update(struct flow_sample *sample, const struct batch *batch)
 {
 	uint64_t limit = (sample->threshold >> 32) + 1;
+	struct candidates candidates;
 	size_t i;
 
-	/* The threshold may fall meanwhile: limit lets through too many at worst. */
+	candidates.count = 0;
 	for (i = 0; i + BLOCK <= batch->count; i += BLOCK) {
 		if (block_has_below(batch->hashes + i, limit))
-			batch_count(sample, batch, i, i + BLOCK);
+			candidates_find(sample, batch, i, i + BLOCK, &candidates);
 	}
-	batch_count(sample, batch, i, batch->count);
+	candidates_find(sample, batch, i, batch->count, &candidates);
+	candidates_count(sample, batch, &candidates);
 }
 
 void flow_sample_add(struct flow_sample *sample, const struct flow_sampled *flow)

@@ -67,6 +67,20 @@ static inline void kernel_miss_one(struct line_store *store, const struct batch 
 	*residual = (int16_t)changed;
 }
 
+static inline uint64_t kernel_line_find(const struct line_store *store, const struct batch *batch, uint32_t *indices)
+{
+	uint32_t line_bytes = store->options.has_bytes ? sizeof(struct line_both) : sizeof(struct line_one);
+	unsigned int shift = (unsigned int)__builtin_ctz(line_bytes);
+	struct line_places places;
+	uint64_t misses;
+
+	level_places(batch->hashes, batch->count, store->bucket_count, line_bytes, &places);
+	misses = kernel_find(store, batch->count, &places, 0, 0);
+	for (size_t i = 0; i < batch->count; i++)
+		indices[i] = (places.offsets[i] >> shift) * LINE_SLOTS + places.slots[i];
+	return misses;
+}
+
 static inline uint64_t kernel_line_one(struct line_store *store, const struct batch *batch)
 {
 	struct line_promotions promotions;

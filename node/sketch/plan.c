@@ -7,8 +7,8 @@
 #include "line.h"
 #include "weft/limits.h"
 
-#define PLAN_STEP 1024	     /* memories are told in whole KiB */
-#define PLAN_OVERFLOW 0.01   /* accepted probability that one bucket of all overflows */
+#define PLAN_STEP 1024	   /* memories are told in whole KiB */
+#define PLAN_OVERFLOW 0.01 /* accepted probability that one bucket of all overflows */
 
 static uint32_t plan_line_bytes(uint8_t units)
 {
@@ -45,15 +45,14 @@ static double plan_exact_keys(double buckets)
 
 int plan_of_memory(uint32_t memory_bytes, uint8_t units, struct plan *plan, struct error *err)
 {
-	struct sketch_params params = { .algorithm = "line", .units = units, .memory_bytes = memory_bytes };
+	struct sketch_params params = {.algorithm = "line", .units = units, .memory_bytes = memory_bytes};
 	uint32_t buckets = memory_bytes / plan_line_bytes(units);
 
 	params.key = flowkey_type_of(FLOWKEY_SRC | FLOWKEY_DST);
 	if (sketch_check(&params, err) < 0)
 		return -1;
-	*plan = (struct plan){ .memory_bytes = memory_bytes, .slots = (uint64_t)buckets * LINE_SLOTS };
+	*plan = (struct plan){.memory_bytes = memory_bytes, .slots = (uint64_t)buckets * LINE_SLOTS};
 	plan->listed_above = 1 / (double)plan->slots;
-	plan->error_99 = plan->listed_above / 2;
 	plan->exact_keys = (uint64_t)plan_exact_keys(buckets);
 	plan->distinct_error = 1.04 / sqrt((double)(1U << sketch_distinct_precision(&params)));
 	plan->sample = sketch_sample_size(&params);
@@ -66,11 +65,14 @@ int plan_of_error(double error, uint8_t units, struct plan *plan, struct error *
 	double line = plan_line_bytes(units), least = line / LINE_SLOTS / LIMIT_SKETCH_MEMORY_MAX, memory;
 
 	if (!(error > 0 && error < 1))
-		return error_set(err, ERROR_BAD_REQUEST, "error %g: not a share of the total above 0 and below 1 (0.001 or "
-				 "0.1%%)", error);
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "error %g: not a share of the total above 0 and below 1 (0.001 or "
+				 "0.1%%)",
+				 error);
 	if (error < least)
-		return error_set(err, ERROR_BAD_REQUEST, "error %g: beyond the largest memory, %d MiB, which gives %.3g",
-				 error, LIMIT_SKETCH_MEMORY_MAX >> 20, least);
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "error %g: beyond the largest memory, %d MiB, which gives %.3g", error,
+				 LIMIT_SKETCH_MEMORY_MAX >> 20, least);
 	memory = ceil(ceil(1 / error / LINE_SLOTS) * line / PLAN_STEP) * PLAN_STEP;
 	if (memory < LIMIT_SKETCH_MEMORY_MIN)
 		memory = LIMIT_SKETCH_MEMORY_MIN;

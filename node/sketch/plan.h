@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * plan - what memory a counter needs for an error, and what error a memory gives. Pure arithmetic over the line
- * sketch's bounds: with S slots every key above 1/S of the total is listed, and 99 of 100 estimates are within 1/(2 S)
- * of the total; while n keys fall into B buckets of 7 and none overflows, all counts are exact (buckets taken as Poisson
- * of mean n/B).
+ * sketch's bounds: with S slots every key above 1/S of the total is listed, and estimates are within 1/S of the total
+ * (most are far nearer: answers say how near); while n keys fall into B buckets of 7 and none overflows, all counts are
+ * exact (buckets taken as Poisson of mean n/B).
  */
 #ifndef SKETCH_PLAN_H
 #define SKETCH_PLAN_H
@@ -16,8 +16,7 @@
 struct plan {
 	uint32_t memory_bytes; /* of one live counter: what "memory" means */
 	uint64_t slots;	       /* keys kept */
-	double listed_above;   /* share of the total above which every key is listed */
-	double error_99;       /* share of the total within which 99 of 100 estimates are */
+	double listed_above;   /* share of the total above which every key is listed, and the most that values are off */
 	uint64_t exact_keys;   /* so many distinct keys are counted exactly with probability 0.99 */
 	double distinct_error; /* standard error of the number of distinct keys, relative */
 	uint32_t sample;       /* keys counted exactly beside the sketch */

@@ -45,8 +45,8 @@ static const struct sketch_ops *algorithm_find(const struct sketch_params *param
 		if (strncmp(params->algorithm, ALGORITHMS[i]->name, size) == 0)
 			return ALGORITHMS[i];
 	}
-	error_set(err, ERROR_BAD_REQUEST, "algorithm \"%.*s\": unknown (there are: line, count-min, spread, profile)", (int)size,
-		  params->algorithm);
+	error_set(err, ERROR_BAD_REQUEST, "algorithm \"%.*s\": unknown (there are: line, count-min, spread, profile)",
+		  (int)size, params->algorithm);
 	return NULL;
 }
 
@@ -61,11 +61,13 @@ static int params_check_keys(const struct sketch_params *params, const struct sk
 		return 0;
 	}
 	if (!flowkey_type_is_valid(&params->key))
-		return error_set(err, ERROR_BAD_REQUEST, "key type: none (a mask of fields from 1 to %d, prefixes "
-				 "within their addresses)", FLOWKEY_ALL);
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "key type: none (a mask of fields from 1 to %d, prefixes "
+				 "within their addresses)",
+				 FLOWKEY_ALL);
 	if (is_spread ? !flowkey_type_is_valid(&params->distinct) : params->distinct.fields != 0)
-		return error_set(err, ERROR_BAD_REQUEST, is_spread ? "distinct: no key type" :
-				 "distinct: only superspreader counters have it");
+		return error_set(err, ERROR_BAD_REQUEST,
+				 is_spread ? "distinct: no key type" : "distinct: only superspreader counters have it");
 	if (params->memory_bytes < LIMIT_SKETCH_MEMORY_MIN || params->memory_bytes > LIMIT_SKETCH_MEMORY_MAX)
 		return error_set(err, ERROR_BAD_REQUEST, "memory %u: not from %u to %u bytes", params->memory_bytes,
 				 LIMIT_SKETCH_MEMORY_MIN, LIMIT_SKETCH_MEMORY_MAX);
@@ -79,7 +81,8 @@ static int params_check(const struct sketch_params *params, const struct sketch_
 	if (params->unit > SKETCH_BYTES)
 		return error_set(err, ERROR_BAD_REQUEST, "unit %u: neither packets (0) nor bytes (1)", params->unit);
 	if (params->units > SKETCH_ONE || (params->units == SKETCH_ONE && ops != &sketch_line_ops))
-		return error_set(err, ERROR_BAD_REQUEST, "units: packets alone is for algorithm line only (both is "
+		return error_set(err, ERROR_BAD_REQUEST,
+				 "units: packets alone is for algorithm line only (both is "
 				 "for all)");
 	if ((params->rows || params->is_conservative) && ops != &sketch_count_min_ops)
 		return error_set(err, ERROR_BAD_REQUEST, "%s: rows and conservative update are count-min's", ops->name);
@@ -186,7 +189,7 @@ uint64_t sketch_hash(const struct sketch *sketch, const struct flowkey *key)
 {
 	const struct vector_kernels *kernels = sketch->kernels ? sketch->kernels : vector_kernels_best();
 	uint8_t stride = batch_stride(key->len);
-	uint8_t padded[BATCH_STRIDE_MAX] __attribute__((aligned(16))) = { 0 };
+	uint8_t padded[BATCH_STRIDE_MAX] __attribute__((aligned(16))) = {0};
 	uint64_t hash;
 
 	memcpy(padded, key->bytes, key->len);
@@ -198,7 +201,7 @@ uint64_t sketch_hash(const struct sketch *sketch, const struct flowkey *key)
 static bool part_add_key(void *context, const struct flowkey *key, const struct sketch_estimate *estimate)
 {
 	struct sketch *into = context;
-	struct flow_sampled flow = { sketch_hash(into, key), estimate->packets, estimate->bytes };
+	struct flow_sampled flow = {sketch_hash(into, key), estimate->packets, estimate->bytes};
 
 	hyperloglog_add(into->distinct, &flow.hash, 1);
 	flow_sample_add(into->sample, &flow);
@@ -296,7 +299,8 @@ static int params_compare(const struct sketch_params *a, const struct sketch_par
 				 b->unit ? "bytes" : "packets");
 	if (a->units != b->units)
 		return error_set(err, ERROR_MISMATCH, "merge: units differ: %s and %s",
-				 a->units == SKETCH_ONE ? "packets" : "both", b->units == SKETCH_ONE ? "packets" : "both");
+				 a->units == SKETCH_ONE ? "packets" : "both",
+				 b->units == SKETCH_ONE ? "packets" : "both");
 	if (a->rows != b->rows || a->is_conservative != b->is_conservative)
 		return error_set(err, ERROR_MISMATCH, "merge: rows or conservative update differ: %u%s and %u%s",
 				 a->rows, a->is_conservative ? " conservative" : "", b->rows,
@@ -354,16 +358,17 @@ struct sketch_distinct sketch_distinct(const struct sketch *sketch)
 	double h, s, of_h, of_s;
 
 	if (quality.exact || !sketch->distinct)
-		return (struct sketch_distinct){ (double)quality.keys_listed, 0 };
+		return (struct sketch_distinct){(double)quality.keys_listed, quality.exact ? 0 : INFINITY};
 	h = hyperloglog_error(sketch->distinct);
 	s = flow_sample_error(sketch->sample);
 	if (s == 0)
-		return (struct sketch_distinct){ flow_sample_distinct(sketch->sample), 0 };
+		return (struct sketch_distinct){flow_sample_distinct(sketch->sample), 0};
 	of_h = 1 / (h * h);
 	of_s = 1 / (s * s);
-	return (struct sketch_distinct){ (of_h * hyperloglog_estimate(sketch->distinct) +
-					  of_s * flow_sample_distinct(sketch->sample)) / (of_h + of_s),
-					 1 / sqrt(of_h + of_s) };
+	return (struct sketch_distinct){
+		(of_h * hyperloglog_estimate(sketch->distinct) + of_s * flow_sample_distinct(sketch->sample)) /
+			(of_h + of_s),
+		1 / sqrt(of_h + of_s)};
 }
 
 const struct flow_sample *sketch_sample(const struct sketch *sketch)
@@ -382,13 +387,15 @@ size_t sketch_memory_live(const struct sketch_params *params)
 
 	if (!ops)
 		return 0;
-	return ops->memory_live(params) +
-	       (ops->has_keys ? ((size_t)1 << sketch_distinct_precision(params)) + flow_sample_memory(sketch_sample_size(params)) : 0);
+	return ops->memory_live(params) + (ops->has_keys ? ((size_t)1 << sketch_distinct_precision(params)) +
+								   flow_sample_memory(sketch_sample_size(params)) :
+							   0);
 }
 
 size_t sketch_memory(const struct sketch *sketch)
 {
-	return sketch->ops->memory(sketch) +
-	       (sketch->ops->has_keys ? ((size_t)1 << sketch_distinct_precision(&sketch->params)) +
-						flow_sample_memory(sketch_sample_size(&sketch->params)) : 0);
+	return sketch->ops->memory(sketch) + (sketch->ops->has_keys ?
+						      ((size_t)1 << sketch_distinct_precision(&sketch->params)) +
+							      flow_sample_memory(sketch_sample_size(&sketch->params)) :
+						      0);
 }

@@ -2,10 +2,11 @@
 /*
  * sketch - the state of one counter: keys and how much each was seen, in bounded memory, mergeable.
  *
- * One door, algorithms behind it (struct sketch_ops). A sketch is live (sketch_create: takes updates on the packet path,
- * fixed memory) or settled (sketch_create_merged, sketch_decode: takes merges). Pure data: no clock, no threads, no log.
- * Counters with keys ("line", "count-min") hold besides their kept keys how many distinct keys there were and a uniform
- * sample of them with exact counts; while every count is the truth (is exact) both follow from the keys themselves.
+ * One door, algorithms behind it (struct sketch_ops). A sketch is live (sketch_create: takes updates on the packet
+ * path, fixed memory) or settled (sketch_create_merged, sketch_decode: takes merges). Pure data: no clock, no threads,
+ * no log. Counters with keys ("line", "count-min") hold besides their kept keys how many distinct keys there were and a
+ * uniform sample of them with exact counts; while every count is the truth (is exact) both follow from the keys
+ * themselves.
  *
  * Merging is for sketches of equal parameters (seed included): linear in the totals, commutative and associative up to
  * the stated bound. Unequal ones are refused by the name of what differs.
@@ -28,19 +29,19 @@ enum sketch_unit { SKETCH_PACKETS = 0, SKETCH_BYTES = 1 };
 enum sketch_units { SKETCH_BOTH = 0, SKETCH_ONE = 1 }; /* SKETCH_ONE: packets alone, in half of the space */
 
 struct sketch_params {
-	char algorithm[16];	       /* "line", "count-min", "spread", "profile"; empty: "line" */
-	struct flowkey_type key;       /* fields 0: profile, which has no keys */
-	struct flowkey_type distinct;  /* spread: what is counted once a key; else fields 0 */
-	uint8_t unit;		       /* enum sketch_unit: which one ranks */
-	uint8_t units;		       /* enum sketch_units; SKETCH_ONE needs "line", SKETCH_PACKETS and weights of 1 */
-	uint8_t rows;		       /* count-min: 1 to 10; else 0 */
-	bool is_conservative;	       /* count-min: conservative update; else false */
-	uint32_t memory_bytes;	       /* of what the packet path touches, LIMIT_SKETCH_MEMORY_MIN to _MAX; profile: 0 */
-	uint64_t seed;		       /* hash seed, random, the same on every node */
+	char algorithm[16];	      /* "line", "count-min", "spread", "profile"; empty: "line" */
+	struct flowkey_type key;      /* fields 0: profile, which has no keys */
+	struct flowkey_type distinct; /* spread: what is counted once a key; else fields 0 */
+	uint8_t unit;		      /* enum sketch_unit: which one ranks */
+	uint8_t units;		      /* enum sketch_units; SKETCH_ONE needs "line", SKETCH_PACKETS and weights of 1 */
+	uint8_t rows;		      /* count-min: 1 to 10; else 0 */
+	bool is_conservative;	      /* count-min: conservative update; else false */
+	uint32_t memory_bytes;	      /* of what the packet path touches, LIMIT_SKETCH_MEMORY_MIN to _MAX; profile: 0 */
+	uint64_t seed;		      /* hash seed, random, the same on every node */
 };
 
-/* What is known of one key. lower is certain; in the ranking unit lower <= truth <= upper with the quality's confidence.
- * spread: packets, lower and upper are numbers of distinct things, bytes is 0. */
+/* What is known of one key. lower is certain; in the ranking unit lower <= truth <= upper with the quality's
+ * confidence. spread: packets, lower and upper are numbers of distinct things, bytes is 0. */
 struct sketch_estimate {
 	uint64_t packets, bytes;
 	uint64_t lower, upper;
@@ -59,7 +60,7 @@ struct sketch_quality {
 /* How many distinct keys: of registers and sample together. */
 struct sketch_distinct {
 	double count;
-	double error; /* standard error, relative; 0 when exact */
+	double error; /* standard error, relative; 0 when exact; infinite: only so many are known of (spread) */
 };
 
 struct sketch;
@@ -135,8 +136,8 @@ const struct profile *sketch_profile(const struct sketch *sketch);
 size_t sketch_memory_live(const struct sketch_params *params);
 size_t sketch_memory(const struct sketch *sketch);
 
-/* Of the distinct count beside a counter with keys: 12 below 64 KiB, 13 below 256 KiB, else 14; and the most keys of its
- * sample: memory / 64, at most 65536. */
+/* Of the distinct count beside a counter with keys: 12 below 64 KiB, 13 below 256 KiB, else 14; and the most keys of
+ * its sample: memory / 64, at most 65536. */
 unsigned int sketch_distinct_precision(const struct sketch_params *params);
 uint32_t sketch_sample_size(const struct sketch_params *params);
 

@@ -11,7 +11,7 @@
 #include "sketch_parts.h"
 
 #define FORMAT_VERSION 2
-static const char MAGIC[3] = { 'W', 'S', 'K' };
+static const char MAGIC[3] = {'W', 'S', 'K'};
 
 static void type_put(struct sketch_writer *writer, const struct flowkey_type *type)
 {
@@ -59,13 +59,14 @@ static int params_get(struct sketch_reader *reader, struct sketch_params *params
 	if (reader->failed)
 		return error_set(err, ERROR_BAD_REQUEST, "sketch: the bytes end inside the parameters");
 	if (conservative > 1)
-		return error_set(err, ERROR_BAD_REQUEST, "sketch: conservative update %u: neither 0 nor 1", conservative);
+		return error_set(err, ERROR_BAD_REQUEST, "sketch: conservative update %u: neither 0 nor 1",
+				 conservative);
 	return 0;
 }
 
 int sketch_encode(const struct sketch *sketch, uint8_t **bytes, size_t *len, struct error *err)
 {
-	struct sketch_writer writer = { 0 };
+	struct sketch_writer writer = {0};
 
 	sketch_put(&writer, MAGIC, sizeof(MAGIC));
 	sketch_put_byte(&writer, FORMAT_VERSION);
@@ -126,14 +127,16 @@ static int state_read(struct sketch *sketch, struct sketch_reader *reader, struc
 		return 0;
 	}
 	return hyperloglog_decode(sketch->distinct, reader, err) < 0 ||
-			       flow_sample_decode(sketch->sample, reader, err) < 0 ? -1 : 0;
+			       flow_sample_decode(sketch->sample, reader, err) < 0 ?
+		       -1 :
+		       0;
 }
 
 struct sketch *sketch_decode(const uint8_t *bytes, size_t len, unsigned int scale, struct error *err)
 {
-	struct sketch_reader reader = { .at = bytes, .left = len };
+	struct sketch_reader reader = {.at = bytes, .left = len};
 	const struct sketch_ops *ops = header_read(&reader, err);
-	struct sketch_params params = { 0 };
+	struct sketch_params params = {0};
 	struct sketch *sketch;
 
 	if (!ops)

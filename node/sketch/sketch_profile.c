@@ -4,8 +4,8 @@
  *
  * Invariant: sizes counts every packet, gaps at most as many; every gap is within first_ns and last_ns. All is exact
  * until a count saturates. The previous arrival is a live state's only: it is neither merged nor sent, but goes over to
- * the live state that follows, so that the time between two packets is not lost where a seal lies between them. Only creation
- * and decoding fail. Used through sketch.c.
+ * the live state that follows, so that the time between two packets is not lost where a seal lies between them. Only
+ * creation and decoding fail. Used through sketch.c.
  *
  * State: the histogram of sizes; unless that is empty, bytes (varint), whether times are known (byte) and if so
  * first_ns and last_ns (8 bytes each, two's complement); the histogram of gaps. The number of packets is that of sizes.

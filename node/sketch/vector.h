@@ -17,6 +17,13 @@ enum vector_level { VECTOR_SCALAR, VECTOR_SSE42, VECTOR_AVX2, VECTOR_AVX512, VEC
 
 struct line_store;
 
+/* How 16 bytes are made of 16 others: byte i is byte order[i] (0 where that is VECTOR_CUT_NONE) and mask[i]. */
+struct vector_cut {
+	uint8_t order[16], mask[16];
+};
+
+#define VECTOR_CUT_NONE 0x80
+
 struct vector_kernels {
 	const char *name; /* "scalar", "sse4.2", "avx2", "avx512" */
 	/*
@@ -26,12 +33,17 @@ struct vector_kernels {
 	 */
 	void (*hash)(const uint8_t *keys, size_t stride, uint8_t key_len, size_t count, uint64_t seed,
 		     uint64_t *hashes);
+	/* Makes count keys of 16 bytes, of as many blocks of 16 bytes, all one way. */
+	void (*cut)(const struct vector_cut *cut, const uint8_t *blocks, size_t count, uint8_t *keys);
 	/*
 	 * Counts a batch (hashes set) in the lines. Bit i of the result: key i was in no slot when the batch came (it
 	 * may be by now).
 	 */
 	uint64_t (*line_one)(struct line_store *store, const struct batch *batch);  /* units: packets alone */
 	uint64_t (*line_both)(struct line_store *store, const struct batch *batch); /* units: packets and bytes */
+	/* Looks a batch up without counting it: the slots with its fingerprints (bucket x LINE_SLOTS + slot). Returns
+	 * the mask of items that are in none; their indices mean nothing. */
+	uint64_t (*line_find)(const struct line_store *store, const struct batch *batch, uint32_t *indices);
 };
 
 /* NULL where this machine's processor (or this build) has no such unit. */

@@ -155,5 +155,19 @@ static inline bool level_is_idle_wide(const uint32_t *fingerprints, const uint64
 
 #include "line_kernel.h"
 
-const struct vector_kernels vector_avx512 = {"avx512", hash, kernel_line_one, kernel_line_both};
+static void cut_blocks(const struct vector_cut *cut, const uint8_t *blocks, size_t count, uint8_t *keys)
+{
+	const __m512i order = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)cut->order));
+	const __m512i mask = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)cut->mask));
+
+	for (size_t at = 0; at < count * 16; at += 64) {
+		__mmask64 left = count * 16 - at >= 64 ? UINT64_MAX : UINT64_MAX >> (64 - (count * 16 - at));
+		__m512i block = _mm512_maskz_loadu_epi8(left, blocks + at);
+
+		_mm512_mask_storeu_epi8(keys + at, left, _mm512_and_si512(_mm512_shuffle_epi8(block, order), mask));
+	}
+}
+
+const struct vector_kernels vector_avx512 = {"avx512", hash, cut_blocks, kernel_line_one, kernel_line_both,
+					     kernel_line_find};
 #endif

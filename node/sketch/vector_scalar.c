@@ -69,4 +69,28 @@ static uint64_t line_both(struct line_store *store, const struct batch *batch)
 	return misses;
 }
 
-const struct vector_kernels vector_scalar = {"scalar", hash, line_one, line_both};
+static uint64_t find(const struct line_store *store, const struct batch *batch, uint32_t *indices)
+{
+	uint64_t misses = 0;
+
+	for (size_t i = 0; i < batch->count; i++) {
+		uint32_t bucket = line_bucket(batch->hashes[i], store->bucket_count);
+		const uint32_t *fingerprints = store->options.has_bytes ? store->both[bucket].fingerprints :
+									  store->one[bucket].fingerprints;
+		unsigned int slot = line_find(fingerprints, line_fingerprint(batch->hashes[i]));
+
+		indices[i] = bucket * LINE_SLOTS + slot;
+		misses |= (uint64_t)(slot == LINE_SLOTS) << i;
+	}
+	return misses;
+}
+
+static void cut_blocks(const struct vector_cut *cut, const uint8_t *blocks, size_t count, uint8_t *keys)
+{
+	for (size_t at = 0; at < count * 16; at += 16) {
+		for (size_t i = 0; i < 16; i++)
+			keys[at + i] = cut->order[i] < 16 ? blocks[at + cut->order[i]] & cut->mask[i] : 0;
+	}
+}
+
+const struct vector_kernels vector_scalar = {"scalar", hash, cut_blocks, line_one, line_both, find};

@@ -589,7 +589,7 @@ def test_flow_sizes_are_bins_with_bars(play):
         "0 flows", "8 of 8 nodes answered, exact, 3.1 ms"]
 
 
-PLAN = {"memory": 131072, "keys": 4096, "listed_above": 0.000244, "error_99": 0.0000488, "exact_keys": 3100,
+PLAN = {"memory": 131072, "keys": 4096, "listed_above": 0.000244, "exact_keys": 3100,
         "distinct_error": 0.008, "sample": 512, "live_bytes": 1064000}
 
 

@@ -56,8 +56,8 @@ static void test_what_does_not_hold_is_refused_by_name(void **state)
 	REFUSED(&ONE, "counts nothing", 1, 0, 0, 1, 13, 1, 0, KEY(6), 0);
 	REFUSED(&ONE, "in an exact sketch", 1, 3, 0, 1, 13, 1, 64, KEY(6), 1, 2);
 	REFUSED(&ONE, "a history of nothing", 0, 3, 0, 0, 1, 13, 1, 64, KEY(6), 3, 0, ZEROS);
-	REFUSED(&ONE, "beyond 64 bits", 0, 3, 0, 0, 1, 13, 1, 64, KEY(6), 255, 255, 255, 255, 255, 255, 255, 255, 255, 1,
-		1);
+	REFUSED(&ONE, "beyond 64 bits", 0, 3, 0, 0, 1, 13, 1, 64, KEY(6), 255, 255, 255, 255, 255, 255, 255, 255, 255,
+		1, 1);
 	REFUSED(&ONE, "more than the totals", 1, 2, 0, 1, 13, 1, 0, KEY(6), 3);
 	REFUSED(&BOTH, "more than the totals", 1, 3, 2, 1, 13, 1, 0, KEY(6), 3, 3);
 	REFUSED(&ONE, "less than the totals", 1, 4, 0, 1, 13, 1, 0, KEY(6), 3);

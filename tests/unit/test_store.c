@@ -16,14 +16,14 @@
 
 static const struct sketch_params PARAMS = {
 	.algorithm = "line",
-	.key = { .fields = FLOWKEY_SRC, .src4 = 32, .src6 = 128 },
+	.key = {.fields = FLOWKEY_SRC, .src4 = 32, .src6 = 128},
 	.memory_bytes = LIMIT_SKETCH_MEMORY_MIN,
 	.seed = 7,
 };
 
 static struct filter filter_of(const char *proto)
 {
-	const char *const texts[FILTER_FIELDS] = { [FILTER_INTERFACE] = "INPUT", [FILTER_PROTO] = proto };
+	const char *const texts[FILTER_FIELDS] = {[FILTER_INTERFACE] = "INPUT", [FILTER_PROTO] = proto};
 	struct filter filter;
 
 	assert_int_equal(filter_read(&filter, texts, NULL), 0);
@@ -278,7 +278,8 @@ static struct capture_report *report_of(uint64_t counter, int64_t epoch, uint32_
 	struct capture_report *report = calloc(1, sizeof(*report));
 	static const uint8_t key[16] __attribute__((aligned(16))) = {10, 0, 0, 1};
 	const uint32_t bytes = 100;
-	struct batch batch = {.count = 1, .key_len = 4, .stride = 16, .keys = key, .packets = &packets, .bytes = &bytes};
+	struct batch batch = {
+		.count = 1, .key_len = 4, .stride = 16, .keys = key, .packets = &packets, .bytes = &bytes};
 
 	report->epoch = epoch;
 	report->sealed = calloc(1, sizeof(*report->sealed));
@@ -360,7 +361,7 @@ static void check_equal(const json_t *have, json_t *want)
 static void test_the_commands_say_all_that_was_configured(void **state)
 {
 	struct store *store = store_create("h2", MEMORY);
-	const char *const texts[FILTER_FIELDS] = { "OUTPUT", "tcp", "fd00::/8", "fd01::1" };
+	const char *const texts[FILTER_FIELDS] = {"OUTPUT", "tcp", "fd00::/8", "fd01::1"};
 	struct filter filter;
 	struct store_sketch *sketch;
 	json_t *commands;

@@ -13,7 +13,8 @@
 
 #define BATCHES 2000
 
-static const struct sketch_params PARAMS = {.key = {FLOWKEY_SRC, 32, 0, 128, 0}, .memory_bytes = LIMIT_SKETCH_MEMORY_MIN, .seed = 7};
+static const struct sketch_params PARAMS = {
+	.key = {FLOWKEY_SRC, 32, 0, 128, 0}, .memory_bytes = LIMIT_SKETCH_MEMORY_MIN, .seed = 7};
 
 static struct task *task_of(uint32_t sample, uint64_t seed)
 {
