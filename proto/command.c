@@ -226,8 +226,8 @@ int command_get_number(const struct command *command, const char *name, double m
 		return error_set(err, ERROR_BAD_REQUEST, "%s: not a number (%.15g to %.15g)", name, min, max);
 	}
 	if (!isfinite(*number) || *number < min || *number > max)
-		return error_set(err, ERROR_BAD_REQUEST, "%s: %.15g is out of range (%.15g to %.15g)", name, *number, min,
-				 max);
+		return error_set(err, ERROR_BAD_REQUEST, "%s: %.15g is out of range (%.15g to %.15g)", name,
+				 *number, min, max);
 	return 0;
 }
 

@@ -15,6 +15,33 @@
 
 #define CHANGE_LAST_S 10 /* compared with the 10 s before, when the client names no windows */
 
+/* ms of a window as the client wrote it; -1: up to now, or not a window (which window_settle says). */
+static int64_t change_len_ms(const char *from, const char *to)
+{
+	int64_t from_ms, to_ms;
+
+	if (!from || !to || window_parse_time(from, &from_ms, NULL) < 0 || window_parse_time(to, &to_ms, NULL) < 0)
+		return -1;
+	return to_ms - from_ms;
+}
+
+/* Unequal windows are refused as they were asked for, before either is widened to what is kept. */
+static int change_check_lens(const struct command *command, const struct window_asked *than, struct error *err)
+{
+	const char *last_s = NULL, *from = NULL, *to = NULL;
+	int64_t before_ms = change_len_ms(than->from, than->to), after_ms;
+
+	command_get_text(command, "last_s", &last_s, NULL);
+	command_get_text(command, "from", &from, NULL);
+	command_get_text(command, "to", &to, NULL);
+	after_ms = last_s ? (int64_t)(strtod(last_s, NULL) * 1000) : change_len_ms(from, to);
+	if (before_ms < 0 || after_ms < 0 || llabs(before_ms - after_ms) < EPOCH_MS)
+		return 0;
+	return error_set(err, ERROR_BAD_REQUEST,
+			 "than_from, than_to: %.3f s, but the other window has %.3f s (give windows of equal length)",
+			 (double)before_ms / 1000, (double)after_ms / 1000);
+}
+
 /* The earlier window, as the client named it, or as long a time right before the later one. */
 static int change_settle_before(struct context *context, struct command *command, const struct store_counter *counter,
 				struct window *before, struct window *after, struct error *err)
@@ -30,6 +57,8 @@ static int change_settle_before(struct context *context, struct command *command
 		return error_set(err, ERROR_BAD_REQUEST,
 				 "than_from, than_to: give both, or none (then it is the time "
 				 "right before)");
+	if (asked.from && change_check_lens(command, &asked, err) < 0)
+		return -1;
 	if (asked.from && window_settle(&asked, WINDOW_ALL, now_ms, &counter->keep, before, err) < 0)
 		return -1;
 	return window_align(before, after, !asked.from, now_ms, &counter->keep, err);

@@ -96,13 +96,24 @@ static struct window range_widen(int64_t from, int64_t to, int64_t end, const st
 	};
 }
 
+/* Outward, to whole parts; one that reaches up to now keeps its length instead and ends with the last part that is
+ * over.
+ */
 static void range_align(struct window *window, int64_t step, int64_t end)
 {
 	int64_t wide = epoch_floor(window->to + step - 1, step), last = epoch_floor(end, step);
+	int64_t len = epoch_floor(window->to - window->from + step - 1, step);
 
-	window->from = epoch_floor(window->from, step);
-	window->to = step == 1 ? window->to : wide < last ? wide : last;
 	window->step = step;
+	if (step == 1)
+		return;
+	if (window->to >= end) {
+		window->from = last - len;
+		window->to = last;
+		return;
+	}
+	window->from = epoch_floor(window->from, step);
+	window->to = wide < last ? wide : last;
 }
 
 int window_align(struct window *before, struct window *after, bool is_adjacent, int64_t now_ms,

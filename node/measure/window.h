@@ -44,8 +44,8 @@ int window_settle(const struct window_asked *asked, enum window_kind fallback, i
 
 /*
  * Two windows to compare, widened until both are whole parts of one resolution that is kept back to the earlier one's
- * begin; both get its step. Ends move outward, but for an end within a part that has not ended yet: that one moves
- * back. is_adjacent: before is then made the time right before after. ERROR_BAD_REQUEST: they are not of equal length,
+ * begin; both get its step. Ends move outward; a window up to now keeps its length and ends with the last part that is
+ * over. is_adjacent: before is then made the time right before after. ERROR_BAD_REQUEST: they are not of equal length,
  * or nothing is left.
  */
 int window_align(struct window *before, struct window *after, bool is_adjacent, int64_t now_ms,

@@ -34,8 +34,8 @@ bool line_set_is_saturated(const struct line_set *set);
 void line_set_totals(const struct line_set *set, uint64_t *packets, uint64_t *bytes);
 /*
  * How far off counts are, in the ranking unit: of each store that went in, the mean over its full buckets of the
- * smallest count there, and of each pruning the mean of the largest count that went; summed. 0 when exact. The 99th percentile
- * of errors was at most 2.2 times this over all skews and sizes tried.
+ * smallest count there, and of each pruning the mean of the largest count that went; summed. 0 when exact. The 99th
+ * percentile of errors was at most 2.2 times this over all skews and sizes tried.
  */
 uint64_t line_set_noise(const struct line_set *set);
 uint64_t line_set_store_noise(const struct line_store *store);

@@ -16,7 +16,7 @@
 struct plan {
 	uint32_t memory_bytes; /* of one live counter: what "memory" means */
 	uint64_t slots;	       /* keys kept */
-	double listed_above;   /* share of the total above which every key is listed, and the most that values are off */
+	double listed_above;   /* share of the total above which keys are listed, and the most that values are off */
 	uint64_t exact_keys;   /* so many distinct keys are counted exactly with probability 0.99 */
 	double distinct_error; /* standard error of the number of distinct keys, relative */
 	uint32_t sample;       /* keys counted exactly beside the sketch */

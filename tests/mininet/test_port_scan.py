@@ -57,6 +57,12 @@ def scan(fabric, source, target):
     assert fabric.run(source, tool).returncode in (0, 1)
 
 
+def wait_listens(fabric, name, port):
+    end = time.monotonic() + 10
+    while not fabric.run(name, ["ss", "-Hltn", f"sport = :{port}"]).stdout:
+        assert time.monotonic() < end, f"{name} listens on {port}"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_scan_of_85_ports_is_told_with_the_scanner_and_nobody_else(fabric, language):
     """Pings of everybody and one host's few connections are no scan."""
@@ -92,6 +98,7 @@ def test_ordinary_traffic_is_not_told(fabric):
     detectors = [detect(fabric, language, "h2", configure(fabric, language, "h2"), QUIET_S + 4)
                  for language in LANGUAGES]
     server = fabric.spawn("h5", ["iperf3", "-s", "-1"])
+    wait_listens(fabric, "h5", 5201)
     end = time.monotonic() + QUIET_S
     client = fabric.spawn("h6", ["iperf3", "-c", fabric.address("h5"), "-t", str(QUIET_S - 1), "-P", "4"])
     while time.monotonic() < end:

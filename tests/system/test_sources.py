@@ -82,7 +82,7 @@ def test_real_time_answers_merge_the_sources_of_one_second(fabric):
     ({"source": ["packet:eth0", "nfqueue"]}, "count them twice"),
     ({"sample": 0}, "sample"),
     ({"sample": 1.5}, "whole number"),
-    ({"sample": 1000001}, "1e+06"),
+    ({"sample": 1000001}, "1000000"),
     ({"interface": []}, "interface: missing"),
     ({"interface": [["INPUT"]]}, "interface"),
     ({"interface": "INPUT,SIDEWAYS"}, "SIDEWAYS"),

@@ -314,6 +314,7 @@ def test_a_time_before_the_counter_is_answered_from_its_begin(tree):
 
 def test_changers_of_two_windows_are_their_difference(tree):
     root = tree["h2"]
+    wait_epoch(root, tree.first + 6)
     windows = [{"from": tree.first + 1, "to": tree.first + 3}, {"from": tree.first + 4, "to": tree.first + 6}]
     before, after = [ask(root, **window)["data"] for window in windows]
     truth = {key: after.get(key, 0) - before.get(key, 0) for key in {**before, **after}}
@@ -324,6 +325,15 @@ def test_changers_of_two_windows_are_their_difference(tree):
     assert edges(reply["window"]["than"]) == (tree.first + 1, tree.first + 3)
     sizes = [abs(change) for change in reply["data"].values()]
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_changers_of_recent_and_long_ago_are_compared_in_the_coarser_ones_parts(tree):
+    reply = tree["h2"].ask("query heavy changers", sketch_id=1, counter_key_type="src", last_s=5, than_from=100,
+                           than_to=105)
+    assert reply["status"] == 200, reply
+    window, than = reply["window"], reply["window"]["than"]
+    assert window["step_s"] == than["step_s"] == 3600 and edges(than) == (0, 3600)
+    assert edges(window)[1] - edges(window)[0] == 3600
 
 
 def test_changers_without_windows_compare_the_last_seconds_with_those_before(tree):
@@ -338,11 +348,18 @@ def test_changers_without_windows_compare_the_last_seconds_with_those_before(tre
                                  if after.get(key, 0) != before.get(key, 0)}
 
 
+def test_changers_windows_are_of_equal_length(tree):
+    first = tree.first
+    reply = tree["h2"].ask("query heavy changers", sketch_id=1, counter_key_type="src", than_from=first,
+                           than_to=first + 2, **{"from": first + 2, "to": first + 5})
+    assert reply["status"] == 400 and "equal length" in reply["error"]["message"], reply
+
+
 @pytest.mark.parametrize("fields, word", [
     ({"than_from": 1}, "than_from, than_to"), ({"than_to": 5}, "than_from, than_to"),
-    ({"last_s": 5, "than_from": 100, "than_to": 103}, "equal length"),
+    ({"from": 1000000, "to": 1003600, "than_from": 900000, "than_to": 910000}, "equal length"),
     ({"than_from": 103, "than_to": 100}, "not later"), ({"than_from": "x", "than_to": 100}, "x"),
-    ({"window": "all"}, "window"), ({"last_s": 0}, "last_s"),
+    ({"window": "all"}, "not since ever"), ({"last_s": 0}, "last_s"),
 ])
 def test_changers_windows_that_are_wrong_are_refused(tree, fields, word):
     reply = tree["h2"].ask("query heavy changers", sketch_id=1, counter_key_type="src", **fields)
@@ -441,12 +458,16 @@ def test_older_seconds_are_there_as_whole_minutes_and_hours(fabric):
         note()
         assert running["window"]["step_s"] == step and first_running == hour
         assert running["data"] == merged(seconds[epoch] for epoch in range(hour, end)) and "since" not in running["window"]
+        # Whole parts that are over: the one before the hour, against the one before that, which has nothing.
+        changes = top.ask_ok("query heavy changers", sketch_id=1, counter_key_type=key_type, last_s=8,
+                             hitter_threshold=0)
+        assert changes == before["data"]
         fine = ask(top, key_type, last_s=2)
         assert fine["window"]["step_s"] == 1 and edges(fine["window"])[1] - edges(fine["window"])[0] == 2
 
 
 def test_changers_of_windows_that_are_older_than_seconds_are_answered_in_their_minutes(fabric):
-    """The window before has the later one's length, whatever the later one was widened to."""
+    """Both windows are whole parts of one length, side by side, whatever is kept that far back."""
     top = fabric.start("h2", source=f"synth:packets=0,rate={RATE},flows=9")
     top.ask_ok("config sketch", interface="INPUT")
     top.ask_ok("config sketch counter", sketch_id=1, counter_key_type="src", keep=4)
@@ -457,4 +478,6 @@ def test_changers_of_windows_that_are_older_than_seconds_are_answered_in_their_m
         assert reply["status"] == 200, reply
         first, end = edges(reply["window"])
         than_first, than_end = edges(reply["window"]["than"])
-        assert end - first == than_end - than_first and than_end <= first
+        assert end - first == than_end - than_first >= last_s and than_end == first
+        step = reply["window"]["step_s"]
+        assert step == reply["window"]["than"]["step_s"] and first % step == end % step == than_first % step == 0
