@@ -138,8 +138,10 @@ static const struct ctl_option query_top_options[] = {
 
 static const struct ctl_option query_spreaders_options[] = {
 	OPTION_KEY,
-	{.name = "--distinct", .kind = CTL_TEXT, .field = "distinct", .value = "TYPE", .is_needed = true,
+	{.name = "--distinct", .kind = CTL_TEXT, .field = "distinct", .value = "TYPE",
 	 .help = "what the counter counts of each key: dst, dport, dst_dport ..."},
+	{.name = "--group-by", .kind = CTL_TEXT, .field = "group_by", .value = "TYPE",
+	 .help = "instead, of any other counter: its keys grouped by these of their fields, how many each has"},
 	OPTION_K("so many keys, 10 if not given"),
 	{.name = "--threshold", .kind = CTL_NUMBER, .field = "threshold", .value = "VALUE",
 	 .help = "instead: all keys with more distinct things than this", .max = 1e18},

@@ -142,6 +142,8 @@ int output_spreaders(const struct output *output, const json_t *request, const j
 {
 	struct keys keys;
 
-	keys_read(&keys, reply, output_text(request, "distinct"));
+	const char *distinct = output_text(request, "distinct");
+
+	keys_read(&keys, reply, distinct && *distinct ? distinct : "keys");
 	return keys_print(output, &keys, reply, err);
 }

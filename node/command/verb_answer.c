@@ -102,9 +102,8 @@ static json_t *query_print_keys(const struct query_list *list, size_t most, uint
 	return data;
 }
 
-/* All keys above a value, at most so many of them. */
-static int query_list_keys(const struct command *command, const struct partial *merged, double above, size_t most,
-			   struct reply *reply, struct error *err)
+int query_list_keys(const struct command *command, const struct partial *merged, double above, size_t most,
+		    struct reply *reply, struct error *err)
 {
 	const struct sketch *sketch = merged->state;
 	struct sketch_quality quality = sketch_quality(sketch);
@@ -163,31 +162,4 @@ int query_top_finish(const struct command *command, const struct partial *merged
 		return error_set(err, ERROR_INTERNAL, "answer: no state was merged");
 	command_get_whole(command, "k", 1, LIMIT_KEYS, 10, &k, NULL);
 	return query_list_keys(command, merged, 0, (size_t)k, reply, err);
-}
-
-int query_spreaders_check(struct context *context, struct command *command, struct error *err)
-{
-	double threshold;
-
-	if (!json_object_get(command->fields, "distinct"))
-		return error_set(err, ERROR_BAD_REQUEST,
-				 "distinct: missing (what is counted once a key: dst, dport, "
-				 "dst_dport ...)");
-	return command_get_number(command, "threshold", 0, 1e18, 0, &threshold, err) < 0 ?
-		       -1 :
-		       query_all_check(context, command, err);
-}
-
-/* Keys with more than "threshold" distinct things; without one, the k largest. */
-int query_spreaders_finish(const struct command *command, const struct partial *merged, struct reply *reply,
-			   struct error *err)
-{
-	double threshold = -1;
-
-	if (!merged->state)
-		return error_set(err, ERROR_INTERNAL, "answer: no state was merged");
-	command_get_number(command, "threshold", 0, 1e18, -1, &threshold, NULL);
-	if (threshold < 0)
-		return query_top_finish(command, merged, reply, err);
-	return query_list_keys(command, merged, threshold, LIMIT_KEYS + 1, reply, err);
 }

@@ -81,7 +81,11 @@ int query_say(const struct command *command, const struct partial *merged, const
 void query_say_quality(const struct command *command, const struct partial *merged, bool is_exact, json_t *bound,
 		       double confidence, struct reply *reply);
 
-/* verb_answer.c: one key's value in the ranking unit. */
+/* verb_answer.c: all keys of the merged sketch above a value, largest first, at most so many of them, as the reply's
+ * data. */
+int query_list_keys(const struct command *command, const struct partial *merged, double above, size_t most,
+		    struct reply *reply, struct error *err);
+/* One key's value in the ranking unit. */
 uint64_t query_value(const struct sketch_params *params, const struct sketch_estimate *estimate);
 
 #endif

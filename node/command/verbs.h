@@ -87,28 +87,31 @@ int query_key_check(struct context *context, struct command *command, struct err
 void query_key_begin(struct context *context, const struct command *command, struct partial *merged);
 int query_key_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 int query_key_finish(const struct command *command, const struct partial *merged, struct reply *reply,
-			 struct error *err);
+		     struct error *err);
 
 /* verb_answer.c */
 int query_hitters_finish(const struct command *command, const struct partial *merged, struct reply *reply,
 			 struct error *err);
 int query_top_finish(const struct command *command, const struct partial *merged, struct reply *reply,
-			 struct error *err);
+		     struct error *err);
 int query_real_time_finish(const struct command *command, const struct partial *merged, struct reply *reply,
-			 struct error *err);
+			   struct error *err);
+
+/* verb_spread.c */
 int query_spreaders_check(struct context *context, struct command *command, struct error *err);
+
 int query_spreaders_finish(const struct command *command, const struct partial *merged, struct reply *reply,
-			 struct error *err);
+			   struct error *err);
 
 /* verb_analyse.c */
 int query_total_finish(const struct command *command, const struct partial *merged, struct reply *reply,
-			 struct error *err);
+		       struct error *err);
 int query_quantiles_check(struct context *context, struct command *command, struct error *err);
 int query_quantiles_finish(const struct command *command, const struct partial *merged, struct reply *reply,
-			 struct error *err);
+			   struct error *err);
 int query_sizes_check(struct context *context, struct command *command, struct error *err);
 int query_sizes_finish(const struct command *command, const struct partial *merged, struct reply *reply,
-			 struct error *err);
+		       struct error *err);
 int query_entropy_finish(const struct command *command, const struct partial *merged, struct reply *reply,
 			 struct error *err);
 
@@ -117,7 +120,7 @@ int query_changers_check(struct context *context, struct command *command, struc
 void query_changers_begin(struct context *context, const struct command *command, struct partial *merged);
 int query_changers_run(struct context *context, const struct command *command, struct partial *own, struct error *err);
 int query_changers_finish(const struct command *command, const struct partial *merged, struct reply *reply,
-			 struct error *err);
+			  struct error *err);
 
 /* verb_plan.c */
 int plan_check(struct context *context, struct command *command, struct error *err);
