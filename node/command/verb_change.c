@@ -227,6 +227,8 @@ int query_changers_finish(const struct command *command, const struct partial *m
 
 	if (!pair)
 		return error_set(err, ERROR_INTERNAL, "answer: no state was merged");
+	sketch_prepare(pair->before);
+	sketch_prepare(pair->after);
 	before = sketch_quality(pair->before);
 	after = sketch_quality(pair->after);
 	is_bytes = sketch_params(pair->after)->unit == SKETCH_BYTES;

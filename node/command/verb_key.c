@@ -84,10 +84,15 @@ void query_key_begin(struct context *context, const struct command *command, str
 }
 
 /* What the counter knows of a key in the window, in its ranking unit. */
-static void key_note(struct partial *own, const struct sketch *sketch, const struct flowkey *key)
+static void key_note(struct partial *own, struct sketch *sketch, const struct flowkey *key)
 {
-	struct sketch_estimate estimate = sketch_estimate(sketch, key);
-	uint64_t value = query_value(sketch_params(sketch), &estimate), error = estimate.upper - value;
+	struct sketch_estimate estimate;
+	uint64_t value, error;
+
+	sketch_prepare(sketch);
+	estimate = sketch_estimate(sketch, key);
+	value = query_value(sketch_params(sketch), &estimate);
+	error = estimate.upper - value;
 
 	if (error < value - estimate.lower)
 		error = value - estimate.lower;

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "saturate.h"
 #include "sketch_ops.h"
 #include "sketch_parts.h"
 #include "weft/limits.h"
@@ -325,6 +326,7 @@ int sketch_merge(struct sketch *into, const struct sketch *from, struct error *e
 		return -1;
 	if (into->ops->merge(into, from, err) < 0)
 		return -1;
+	into->has_tail = false;
 	if (!into->ops->has_keys)
 		return 0;
 	if (from->kernels && from->is_exact) {
@@ -334,6 +336,41 @@ int sketch_merge(struct sketch *into, const struct sketch *from, struct error *e
 	hyperloglog_merge(into->distinct, from->distinct);
 	flow_sample_merge(into->sample, from->sample);
 	return 0;
+}
+
+struct kept_sum {
+	uint64_t keys, packets, bytes;
+};
+
+static bool kept_add(void *context, const struct flowkey *key, const struct sketch_estimate *estimate)
+{
+	struct kept_sum *sum = context;
+
+	(void)key;
+	sum->keys++;
+	sum->packets = saturate_add(sum->packets, estimate->packets);
+	sum->bytes = saturate_add(sum->bytes, estimate->bytes);
+	return true;
+}
+
+static uint64_t tail_mean(uint64_t total, uint64_t kept, double keys)
+{
+	return total > kept && keys >= 1 ? (uint64_t)((double)(total - kept) / keys + 0.5) : 0;
+}
+
+void sketch_prepare(struct sketch *sketch)
+{
+	struct sketch_quality quality = sketch_quality(sketch);
+	struct kept_sum kept = {0};
+	double keys;
+
+	if (sketch->has_tail || quality.exact || !sketch->distinct)
+		return;
+	sketch->ops->each(sketch, kept_add, &kept);
+	keys = sketch_distinct(sketch).count - (double)kept.keys;
+	sketch->tail_packets = tail_mean(quality.packets, kept.packets, keys);
+	sketch->tail_bytes = tail_mean(quality.bytes, kept.bytes, keys);
+	sketch->has_tail = true;
 }
 
 struct sketch_estimate sketch_estimate(const struct sketch *sketch, const struct flowkey *key)

@@ -40,8 +40,9 @@ struct sketch_params {
 	uint64_t seed;		      /* hash seed, random, the same on every node */
 };
 
-/* What is known of one key. lower is certain; in the ranking unit lower <= truth <= upper with the quality's
- * confidence. spread: packets, lower and upper are numbers of distinct things, bytes is 0. */
+/* What is known of one key. lower is certain (but for two keys that share bucket and fingerprint, 44 bits of hash and
+ * more, of a line sketch); in the ranking unit lower <= truth <= upper with the quality's confidence. spread: packets,
+ * lower and upper are numbers of distinct things, bytes is 0. */
 struct sketch_estimate {
 	uint64_t packets, bytes;
 	uint64_t lower, upper;
@@ -53,7 +54,8 @@ struct sketch_quality {
 	uint64_t packets, bytes; /* totals, always exact */
 	uint64_t error_bound;	 /* ranking unit: |estimate - truth| <= this for a key, with the confidence */
 	double confidence;	 /* 1 when exact */
-	uint64_t listed_above;	 /* keys whose truth is above this are listed; 0 when exact */
+	uint64_t listed_above;	 /* keys whose truth is above this are listed (of line all but a few in 1000 at worst, none
+				    of which had more than 2.1 times this on any traffic tried); 0 when exact */
 	uint64_t keys_listed;	 /* distinct keys kept */
 };
 
@@ -114,6 +116,10 @@ int sketch_encode(const struct sketch *sketch, uint8_t **bytes, size_t *len, str
  * plus the parameters' own memory (checked against the limits first). scale as in sketch_create_merged.
  */
 struct sketch *sketch_decode(const uint8_t *bytes, size_t len, unsigned int scale, struct error *err);
+
+/* Settled: works out, once for all later questions up to the next merge, what keys that are not kept have on average.
+ * Without it estimates of such keys are noisier. */
+void sketch_prepare(struct sketch *sketch);
 
 /* What is known of a key, listed or not. */
 struct sketch_estimate sketch_estimate(const struct sketch *sketch, const struct flowkey *key);

@@ -58,6 +58,8 @@ struct sketch {
 	struct hyperloglog *distinct;	      /* with keys; of a live one only once it is not exact */
 	struct flow_sample *sample;	      /* the same */
 	bool is_exact;			      /* live, with keys: nothing was handed to update yet */
+	bool has_tail;			      /* sketch_prepare was called since the last merge */
+	uint64_t tail_packets, tail_bytes;    /* what a key that is not kept has on average */
 };
 
 extern const struct sketch_ops sketch_line_ops;
