@@ -127,7 +127,7 @@ struct store_counter *store_find_number(struct store *store, uint64_t number, st
  * times its keys (all, the running minute, the running hour, the newest EPOCH_OPEN epochs), and what is kept at rest.
  */
 uint64_t store_counter_memory(const struct store_counter *counter);
-/* The same of all counters, and what their kept parts and sums hold now. */
+/* The same of all counters; and what they hold now: live sketches and spares, sums, kept parts. */
 uint64_t store_memory_most(const struct store *store);
 uint64_t store_memory_now(const struct store *store);
 

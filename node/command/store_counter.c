@@ -64,14 +64,19 @@ uint64_t store_memory_most(const struct store *store)
 	return most;
 }
 
+static uint64_t counter_memory_now(const struct store_counter *counter)
+{
+	return 2 * sketch_memory_live(&counter->params) + epoch_ring_memory(counter->ring);
+}
+
 uint64_t store_memory_now(const struct store *store)
 {
 	uint64_t now = 0;
 
 	for (const struct store_sketch *sketch = store->sketches; sketch; sketch = sketch->next) {
-		now += epoch_ring_memory(sketch->profile.ring);
+		now += counter_memory_now(&sketch->profile);
 		for (size_t i = 0; i < sketch->counter_count; i++)
-			now += epoch_ring_memory(sketch->counters[i].ring);
+			now += counter_memory_now(&sketch->counters[i]);
 	}
 	return now;
 }

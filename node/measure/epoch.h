@@ -25,7 +25,7 @@
 #define EPOCH_SCALE 4 /* kept keys of a merged sketch, against a live one */
 #define EPOCH_MINUTE 60
 #define EPOCH_HOUR 3600
-#define EPOCH_OPEN 4 /* sealed epochs that are not at rest yet, the one that runs among them */
+#define EPOCH_OPEN 2 /* sealed epochs that are not at rest yet, the one that runs among them */
 
 /*
  * How many parts of each resolution are kept at rest, and the most bytes that all of one counter's may take: beyond

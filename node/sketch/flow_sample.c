@@ -36,7 +36,7 @@ struct flow_sample {
 	bool is_cut;
 	uint64_t threshold;
 	uint32_t *places;    /* 0: free; else 1 + which flow */
-	struct flow flows[]; /* room for 2k */
+	struct flow flows[]; /* room for room_of(k) */
 };
 
 static uint64_t rotate(uint64_t hash)
@@ -44,14 +44,20 @@ static uint64_t rotate(uint64_t hash)
 	return hash << 32 | hash >> 32;
 }
 
+/* More than the sample: what lies beyond k is dropped when the room is full, so that each drop pays for k / 4 flows. */
+static uint32_t room_of(uint32_t k)
+{
+	return k + k / 4;
+}
+
 static size_t flows_bytes(uint32_t k)
 {
-	return sizeof(struct flow_sample) + (size_t)k * 2 * sizeof(struct flow);
+	return sizeof(struct flow_sample) + (size_t)room_of(k) * sizeof(struct flow);
 }
 
 size_t flow_sample_memory(uint32_t k)
 {
-	return flows_bytes(k) + (size_t)k * 4 * sizeof(uint32_t);
+	return flows_bytes(k) + (size_t)room_of(k) * 2 * sizeof(uint32_t);
 }
 
 struct flow_sample *flow_sample_create(uint32_t k, struct error *err)
@@ -68,7 +74,7 @@ struct flow_sample *flow_sample_create(uint32_t k, struct error *err)
 		return NULL;
 	}
 	sample->k = k;
-	sample->place_count = k * 4;
+	sample->place_count = room_of(k) * 2;
 	sample->places = (uint32_t *)((char *)sample + flows_bytes(k));
 	sample->threshold = UINT64_MAX;
 	return sample;
@@ -210,7 +216,7 @@ static void sample_count(struct flow_sample *sample, uint64_t order, uint64_t pa
 	}
 	sample->flows[sample->used] = (struct flow){order, packets, bytes};
 	*place = ++sample->used;
-	if (sample->used == 2 * sample->k)
+	if (sample->used == room_of(sample->k))
 		sample_cut(sample, kth_smallest(sample));
 }
 

@@ -5,8 +5,8 @@
  *
  * A key's order is its hash rotated by 32 bits, so that the fingerprint decides and the sample is spread over all
  * buckets of a line sketch. A key that is in the sample has been there from its first packet on, so its counts are
- * exact. Exactly mergeable: the union's k smallest below both thresholds. The live table holds up to 2k and then drops
- * half, so that an update takes constant time on average; answers use the k smallest only.
+ * exact. Exactly mergeable: the union's k smallest below both thresholds. The table holds up to 5/4 k and then drops
+ * what is beyond k, so that an update takes constant time on average; answers use the k smallest only.
  */
 #ifndef SKETCH_FLOW_SAMPLE_H
 #define SKETCH_FLOW_SAMPLE_H

@@ -3,7 +3,8 @@
 """memory - what a node with 3 default counters keeps resident, and how much of it is the counters' own memory
 
 One node with nfqueue, 3 counters of the default memory on one sketch; SECONDS of traffic from more sources than a
-counter can keep, so that every table is full. "own" is what is left without the live sketches' configured memory.
+counter can keep, so that every table is full. "own" is what is left without what the counters hold, by the node's own
+account ("query status"): live sketches, spares, sums, kept epochs.
 """
 
 import os
@@ -18,7 +19,6 @@ PORT = 5300
 RATE = 50000
 SECONDS = 5
 SOURCES = 20000
-COUNTER_KIB = 256  # the default of "memory"
 
 
 def main():
@@ -36,7 +36,7 @@ def main():
         full = resident_kib(node.process.pid)
         delivered = sink.ask()["received"]
         say(f"KiB: idle {idle}, configured {configured}, after {delivered} packets {full}, {capture_figures(node)}")
-    counters = len(KEYS) * COUNTER_KIB
+        counters = node.ask_ok("query status")["nodes"][0]["memory"]["now"] / 1024
     finish("memory", idle_mib=round(idle["VmRSS"] / 1024, 1), configured_mib=round(configured["VmRSS"] / 1024, 1),
            resident_mib=round(full["VmRSS"] / 1024, 1), peak_mib=round(full["VmHWM"] / 1024, 1),
            anonymous_mib=round(full["RssAnon"] / 1024, 1), files_mib=round(full["RssFile"] / 1024, 1),

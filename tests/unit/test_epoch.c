@@ -110,7 +110,7 @@ static void test_story(void **state)
 	assert_read(ring, zero + 128, zero + 129, 1, zero + 128, 1);
 	assert_read(ring, zero + 129, zero + 130, 1, zero + 129, 3);
 	assert_read(ring, zero + 70, zero + 130, 1, zero + 70, 62);
-	assert_read(ring, zero + 40, zero + 130, 1, zero + 66, 66); /* 60 at rest and those that are open */
+	assert_read(ring, zero + 40, zero + 130, 1, zero + 70 - EPOCH_OPEN, 62 + EPOCH_OPEN); /* 60 at rest and those that are open */
 	assert_read(ring, zero, zero + 120, 60, since, 90);
 	assert_read(ring, zero + 60, zero + 129, 60, zero + 60, 69); /* the running minute without its last epoch */
 	assert_read(ring, zero + 120, zero + 180, 60, zero + 120, 12);
@@ -121,7 +121,7 @@ static void test_story(void **state)
 	assert_read(ring, zero - 3600, zero, 3600, zero, 0);
 	assert_read(ring, zero + 200, zero + 300, 1, zero + 200, 0);
 	epoch_ring_parts(ring, parts);
-	assert_int_equal(parts[0], 64);
+	assert_int_equal(parts[0], 60 + EPOCH_OPEN);
 	assert_int_equal(parts[1], 3);
 	assert_int_equal(parts[2], 1);
 	epoch_ring_destroy(ring);
@@ -144,7 +144,7 @@ static void test_nothing_counted_is_not_gone(void **state)
 	epoch_ring_parts(ring, parts);
 	assert_int_equal(parts[0] + parts[1] + parts[2], 0);
 	assert_read(ring, now - 60, now, 1, now - 60, 0);
-	assert_read(ring, now - 100, now, 1, now - 64, 0);
+	assert_read(ring, now - 100, now, 1, now - 60 - EPOCH_OPEN, 0);
 	assert_read(ring, now - 300, now, 60, now - 300, 0);
 	assert_read(ring, now - 3600, now, 60, now - 420, 0);
 	assert_read(ring, HOUR_ZERO, now, 3600, HOUR_ZERO, 0);
@@ -218,7 +218,7 @@ static void test_memory_is_bounded(void **state)
 	assert_int_equal(parts[0][1], 7);
 	assert_int_equal(parts[1][0], EPOCH_OPEN);
 	assert_int_equal(parts[1][1], 1);
-	assert_int_equal(parts[2][0], 64);
+	assert_int_equal(parts[2][0], 60 + EPOCH_OPEN);
 	begin = now - parts[0][0];
 	assert_read(ring, now - 60, now, 1, begin, (uint64_t)(now - begin) * packets);
 	assert_read(ring, HOUR_ZERO, now, 60, HOUR_ZERO, 400 * packets);
