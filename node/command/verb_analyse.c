@@ -120,14 +120,11 @@ int query_sizes_check(struct context *context, struct command *command, struct e
 	struct store_sketch *sketch;
 	uint8_t unit;
 
-	if (query_all_check(context, command, err) < 0)
+	if (query_refuse_distinct(command, err) < 0 || query_all_check(context, command, err) < 0)
 		return -1;
 	counter = counter_find(context, command, &sketch, command->is_first ? err : NULL);
 	if (!counter)
 		return command->is_first ? -1 : 0;
-	if (counter->params.distinct.fields)
-		return error_set(err, ERROR_BAD_REQUEST,
-				 "distinct: this question is for counters of packets and bytes");
 	return sizes_read_unit(command, &counter->params, &unit, err);
 }
 

@@ -71,24 +71,27 @@ static int query_compare(const void *a, const void *b)
 }
 
 /* The certain lower bound, the estimate, and the upper bound that holds with the quality's confidence. */
-static json_t *query_details(const struct query_entry *entry, uint64_t total, bool is_distinct)
+static json_t *query_details(const struct query_entry *entry, uint64_t total, const struct sketch_params *params)
 {
 	const struct sketch_estimate *estimate = &entry->estimate;
+	json_t *details;
 	uint64_t below = entry->value - estimate->lower, over = estimate->upper - entry->value;
 
-	if (is_distinct)
+	if (params->distinct.fields)
 		return json_pack("{s:I, s:I, s:I}", "distinct", query_number(entry->value), "lower",
 				 query_number(estimate->lower), "upper", query_number(estimate->upper));
-	return json_pack("{s:I, s:I, s:f, s:I, s:I, s:I}", "packets", query_number(estimate->packets), "bytes",
-			 query_number(estimate->bytes), "share", total ? (double)entry->value / (double)total : 0.0,
-			 "error", query_number(over > below ? over : below), "lower", query_number(estimate->lower),
-			 "upper", query_number(estimate->upper));
+	details = json_pack("{s:I, s:I, s:f, s:I, s:I, s:I}", "packets", query_number(estimate->packets), "bytes",
+			    query_number(estimate->bytes), "share", total ? (double)entry->value / (double)total : 0.0,
+			    "error", query_number(over > below ? over : below), "lower", query_number(estimate->lower),
+			    "upper", query_number(estimate->upper));
+	if (params->units == SKETCH_ONE)
+		json_object_del(details, "bytes"); /* not kept, which is not 0 */
+	return details;
 }
 
 /* Up to most of the list's keys, largest first, as the client's data. */
 static json_t *query_print_keys(const struct query_list *list, size_t most, uint64_t total, bool has_details)
 {
-	bool is_distinct = list->params->distinct.fields;
 	json_t *data = json_object();
 	char text[FLOWKEY_TEXT_MAX];
 
@@ -96,7 +99,7 @@ static json_t *query_print_keys(const struct query_list *list, size_t most, uint
 		const struct query_entry *entry = &list->entries[i];
 
 		json_object_set_new(data, flowkey_print(&list->params->key, &entry->key, text),
-				    has_details ? query_details(entry, total, is_distinct) :
+				    has_details ? query_details(entry, total, list->params) :
 						  json_integer(query_number(entry->value)));
 	}
 	return data;
@@ -121,8 +124,8 @@ int query_list_keys(const struct command *command, const struct partial *merged,
 	}
 	if (list.count)
 		qsort(list.entries, list.count, sizeof *list.entries, query_compare);
-	reply->is_truncated = list.count > (size_t)limit && (size_t)limit <= most;
-	reply->data = query_print_keys(&list, (size_t)limit < most ? (size_t)limit : most, total, details);
+	reply->is_truncated = most > LIMIT_KEYS && list.count > (size_t)limit;
+	reply->data = query_print_keys(&list, most > LIMIT_KEYS ? (size_t)limit : most, total, details);
 	free(list.entries);
 	return query_say(command, merged, sketch, reply, err);
 }

@@ -97,7 +97,7 @@ int query_changers_check(struct context *context, struct command *command, struc
 	double threshold, k;
 	bool details;
 
-	if (counter_check(context, command, err) < 0 ||
+	if (query_refuse_distinct(command, err) < 0 || counter_check(context, command, err) < 0 ||
 	    command_get_number(command, "hitter_threshold", 0, 1, -1, &threshold, err) < 0 ||
 	    command_get_whole(command, "k", 1, LIMIT_KEYS, LIMIT_KEYS, &k, err) < 0 ||
 	    command_get_flag(command, "details", false, &details, err) < 0)

@@ -293,13 +293,25 @@ int query_real_time_check(struct context *context, struct command *command, stru
 	return query_check(context, command, WINDOW_REAL_TIME, err);
 }
 
+int query_refuse_distinct(const struct command *command, struct error *err)
+{
+	const json_t *distinct = json_object_get(command->fields, "distinct");
+
+	if (!distinct || json_is_null(distinct))
+		return 0;
+	return error_set(err, ERROR_BAD_REQUEST,
+			 "distinct: %s is for counters of packets and bytes (query superspreaders is for those of distinct "
+			 "things)",
+			 command->type);
+}
+
 int query_hitters_check(struct context *context, struct command *command, struct error *err)
 {
 	const struct store_counter *counter;
 	struct store_sketch *sketch;
 	double threshold, value;
 
-	if (query_check(context, command, WINDOW_ALL, err) < 0 ||
+	if (query_refuse_distinct(command, err) < 0 || query_check(context, command, WINDOW_ALL, err) < 0 ||
 	    command_get_number(command, "hitter_threshold", 0, 1, -1, &threshold, err) < 0 ||
 	    command_get_number(command, "hitter_threshold_value", 0, 1e18, 0, &value, err) < 0)
 		return -1;

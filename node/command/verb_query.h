@@ -42,6 +42,9 @@ void query_note_since(const struct context *context, const struct command *comma
 int query_settle(struct context *context, struct command *command, const struct store_sketch *sketch,
 		 const struct store_counter *counter, enum window_kind fallback, struct error *err);
 
+/* A question that makes no sense of a superspreader counter. */
+int query_refuse_distinct(const struct command *command, struct error *err);
+
 /* Puts a window under a name into the command; its echo is a new reference, for "window" or beside it. */
 int query_set_epochs(struct command *command, const char *name, const struct window *window, struct error *err);
 json_t *query_window(const struct window *window);
