@@ -6,9 +6,9 @@
  *   example_port_scan -a 10.0.0.5 -f detect_portscan -i 1 [-d SECONDS]
  *   example_port_scan -a 10.0.0.5 -f query_sketch -i 1 -t dport -k real_time_key_num
  *
- * Three counters on the attempts to connect: by port, whose number of keys jumps in the second of a scan; by source, how
- * many distinct ports it tried, which then names the scanner, over that second and its neighbours; and by source and
- * port, which says what was tried. Scans of a few ports a second make no jump: their ports add up over a minute.
+ * Two counters on the attempts to connect: by port, whose number of keys jumps in the second of a scan, and by source
+ * and port, whose keys, grouped by source, then name the scanner, over that second and its neighbours. Scans of a few
+ * ports a second make no jump: their ports add up over a minute.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -21,22 +21,22 @@
 #define SCAN_POLL_NS 300000000
 #define SCAN_SLOW_S 60
 
-/* A sketch of first packets of TCP connections, with its counters. */
+/* A sketch of first packets of TCP connections, with both counters. */
 static int scan_config_sketch(const struct story_call *call)
 {
-	static const struct {
-		const char *key_type, *distinct;
-	} counters[] = {{"dport", NULL}, {"src", "dport"}, {"src_dport", NULL}};
+	static const char *const types[] = {"src_dport", "dport"};
 	json_t *reply;
 	json_int_t id;
-	int code = story_exchange(call, json_pack("{s:s, s:s, s:s, s:s}", "type", "config sketch", "interface", "INPUT",
-						  "proto", call->proto, "tcp_flags", "SYN,ACK/SYN"), &reply);
+	int code = story_exchange(call,
+				  json_pack("{s:s, s:s, s:s, s:s}", "type", "config sketch", "interface", "INPUT",
+					    "proto", call->proto, "tcp_flags", "SYN,ACK/SYN"),
+				  &reply);
 
 	id = json_integer_value(json_object_get(json_object_get(reply, "data"), "sketch_id"));
 	json_decref(reply);
-	for (size_t i = 0; i < sizeof counters / sizeof *counters && code != STORY_FAILED; i++) {
-		json_t *counter = json_pack("{s:s, s:I, s:s, s:s*}", "type", "config sketch counter", "sketch_id", id,
-					    "counter_key_type", counters[i].key_type, "distinct", counters[i].distinct);
+	for (size_t i = 0; i < sizeof types / sizeof *types && code != STORY_FAILED; i++) {
+		json_t *counter = json_pack("{s:s, s:I, s:s}", "type", "config sketch counter", "sketch_id", id,
+					    "counter_key_type", types[i]);
 		int one = story_exchange(call, counter, &reply);
 
 		json_decref(reply);
@@ -69,8 +69,8 @@ static json_t *scan_count(struct scan *scan, json_t *request)
 
 	json_object_set_new(request, "type", json_string("query superspreaders"));
 	json_object_set_new(request, "sketch_id", json_string(scan->call->id));
-	json_object_set_new(request, "counter_key_type", json_string("src"));
-	json_object_set_new(request, "distinct", json_string("dport"));
+	json_object_set_new(request, "counter_key_type", json_string("src_dport"));
+	json_object_set_new(request, "group_by", json_string("src"));
 	json_object_set_new(request, "threshold", json_integer(SCAN_JUMP));
 	scan_note(scan, story_exchange(scan->call, request, &reply));
 	counts = json_incref(json_object_get(reply, "data"));

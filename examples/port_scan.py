@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Port scan: who tries many ports of a host (or of all hosts below the node that is asked).
 
-Three counters on the attempts to connect: by port, whose number of keys jumps in the second of a scan; by source, how
-many distinct ports it tried, which then names the scanner; and by source and port, which says what was tried.
+Two counters on the attempts to connect: by port, whose number of keys jumps in the second of a scan, and by source and
+port, whose keys, grouped by source, then name the scanner.
 """
 
 import sys
@@ -17,17 +17,16 @@ SLOW_S = 60
 
 
 def config_sketch(node, options):
-    """A sketch of first packets of TCP connections, with its counters."""
+    """A sketch of first packets of TCP connections, with both counters."""
     sketch = node.ask(type="config sketch", interface="INPUT", proto=options.proto, tcp_flags="SYN,ACK/SYN")
-    for counter in ({"counter_key_type": "dport"}, {"counter_key_type": "src", "distinct": "dport"},
-                    {"counter_key_type": "src_dport"}):
-        node.ask(type="config sketch counter", sketch_id=sketch["sketch_id"], **counter)
+    for key_type in ("src_dport", "dport"):
+        node.ask(type="config sketch counter", sketch_id=sketch["sketch_id"], counter_key_type=key_type)
     print("sketch id:", sketch["sketch_id"])
 
 
 def ports_by_source(node, options, **window):
     """{source: distinct ports} of a window, those that tried more than JUMP."""
-    return node.ask(type="query superspreaders", sketch_id=options.id, counter_key_type="src", distinct="dport",
+    return node.ask(type="query superspreaders", sketch_id=options.id, counter_key_type="src_dport", group_by="src",
                     threshold=JUMP, **window)
 
 

@@ -23,11 +23,11 @@ struct story_function {
 };
 
 struct story {
-	const char *name;	/* of the program, for its usage text */
-	const char *proto;	/* which packets, unless -p says otherwise */
-	bool wants_source;	/* only packets from the host that -s names */
-	const char *key_type;	/* what a key is made of, unless -t says otherwise */
-	const char *increment;	/* what is counted for a key */
+	const char *name;			/* of the program, for its usage text */
+	const char *proto;			/* which packets, unless -p says otherwise */
+	bool wants_source;			/* only packets from the host that -s names */
+	const char *key_type;			/* what a key is made of, unless -t says otherwise */
+	const char *increment;			/* what is counted for a key */
 	const struct story_function *functions; /* the story's own, before the common ones; ended by NULL; NULL: none */
 };
 
