@@ -300,8 +300,8 @@ int query_refuse_distinct(const struct command *command, struct error *err)
 	if (!distinct || json_is_null(distinct))
 		return 0;
 	return error_set(err, ERROR_BAD_REQUEST,
-			 "distinct: %s is for counters of packets and bytes (query superspreaders is for those of distinct "
-			 "things)",
+			 "distinct: %s is for counters of packets and bytes (query superspreaders is for those of "
+			 "distinct things)",
 			 command->type);
 }
 

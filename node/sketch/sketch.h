@@ -54,8 +54,8 @@ struct sketch_quality {
 	uint64_t packets, bytes; /* totals, always exact */
 	uint64_t error_bound;	 /* ranking unit: |estimate - truth| <= this for a key, with the confidence */
 	double confidence;	 /* 1 when exact */
-	uint64_t listed_above;	 /* keys whose truth is above this are listed (of line all but a few in 1000 at worst, none
-				    of which had more than 2.1 times this on any traffic tried); 0 when exact */
+	uint64_t listed_above;	 /* keys whose truth is above this are listed (of line all but a few in 1000 at worst,
+				    none of which had more than 2.1 times this on any traffic tried); 0: exact */
 	uint64_t keys_listed;	 /* distinct keys kept */
 };
 

@@ -15,8 +15,8 @@
  *    error_bound is the lesser of the two, and upper = count + error_bound; N / S for a key that is not kept.
  *    Statistical: measured, not proven, for traffic that does not know the seed. Over 1000 streams of the model tests
  *    1 of 6000 keys was beyond its bound when ranked by packets, 1 of 900 by bytes.
- * The estimate of a key that is not kept is the residual of its class with its sign, which other keys share, not below 0
- * and bounded; its upper is N / S.
+ * The estimate of a key that is not kept is the residual of its class with its sign, which other keys share, not below
+ * 0 and bounded; its upper is N / S.
  *
  * Failure: want of memory, and bytes that no line sketch wrote. Used by sketch.c through sketch_line_ops.
  */

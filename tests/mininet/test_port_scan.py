@@ -87,7 +87,8 @@ def test_a_scan_of_many_hosts_ports_is_seen_at_the_root(fabric, language):
     scanner = fabric.address("h6")
     targets = [name for name in fabric.node_names if name != "h6"]
     for place, name in enumerate(targets):
-        fabric.run("h6", ["/usr/bin/python3", "-c", CONNECTER, fabric.address(name), str(100 * place), str(100 * place + 9)])
+        fabric.run("h6", ["/usr/bin/python3", "-c", CONNECTER, fabric.address(name), str(1 + 100 * place),
+                          str(10 + 100 * place)])
     lines = told(detector, 8)
     assert len(lines) == 1 and f'port scan: "{scanner}": ' in lines[0], lines
     assert 20 < int(lines[0].split()[-1]) <= 10 * len(targets)
