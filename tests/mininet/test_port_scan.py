@@ -6,7 +6,6 @@ import os
 import shutil
 import time
 
-import pytest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LANGUAGES = ["c", "python"]
@@ -63,35 +62,35 @@ def wait_listens(fabric, name, port):
         assert time.monotonic() < end, f"{name} listens on {port}"
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_scan_of_85_ports_is_told_with_the_scanner_and_nobody_else(fabric, language):
+def test_a_scan_of_85_ports_is_told_with_the_scanner_and_nobody_else(fabric):
     """Pings of everybody and one host's few connections are no scan."""
-    sketch_id = configure(fabric, language, "h5")
-    detector = detect(fabric, language, "h5", sketch_id, 12)
+    ids = {language: configure(fabric, language, "h5") for language in LANGUAGES}
+    detectors = [detect(fabric, language, "h5", ids[language], 12) for language in LANGUAGES]
     fabric.ping_all()
     fabric.run("h7", ["/usr/bin/python3", "-c", CONNECTER, fabric.address("h5"), "8008", "8010"])
     scan(fabric, "h6", "h5")
     fabric.ping_all()
     scanner = fabric.address("h6")
-    assert told(detector, 12) == [f'port scan: "{scanner}": {PORTS[1] - PORTS[0] + 1}']
-    counted = fabric.run("h1", [*program(fabric, language), "-a", fabric.address("h5"), "-f", "query_sketch", "-i",
-                                sketch_id, "-t", "dport", "-k", "key_num"])
-    assert counted.stdout.split()[-1] == "85", counted
+    for detector in detectors:
+        assert told(detector, 12) == [f'port scan: "{scanner}": {PORTS[1] - PORTS[0] + 1}']
+    for language in LANGUAGES:
+        counted = fabric.run("h1", [*program(fabric, language), "-a", fabric.address("h5"), "-f", "query_sketch", "-i",
+                                    ids[language], "-t", "dport", "-k", "key_num"])
+        assert counted.stdout.split()[-1] == "85", counted
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_scan_of_many_hosts_ports_is_seen_at_the_root(fabric, language):
+def test_a_scan_of_many_hosts_ports_is_seen_at_the_root(fabric):
     """At each host a part too small to stand out; the root has the sum."""
-    sketch_id = configure(fabric, language, "h2")
-    detector = detect(fabric, language, "h2", sketch_id, 8)
+    detectors = [detect(fabric, language, "h2", configure(fabric, language, "h2"), 8) for language in LANGUAGES]
     scanner = fabric.address("h6")
     targets = [name for name in fabric.node_names if name != "h6"]
     for place, name in enumerate(targets):
         fabric.run("h6", ["/usr/bin/python3", "-c", CONNECTER, fabric.address(name), str(1 + 100 * place),
                           str(10 + 100 * place)])
-    lines = told(detector, 8)
-    assert len(lines) == 1 and f'port scan: "{scanner}": ' in lines[0], lines
-    assert 20 < int(lines[0].split()[-1]) <= 10 * len(targets)
+    for detector in detectors:
+        lines = told(detector, 8)
+        assert len(lines) == 1 and f'port scan: "{scanner}": ' in lines[0], lines
+        assert 20 < int(lines[0].split()[-1]) <= 10 * len(targets)
 
 
 def test_ordinary_traffic_is_not_told(fabric):

@@ -120,7 +120,6 @@ BAD_USAGE = [
     (["query", "top", "1", "--key", "src", "--last", "-1"], '"-1" is not a number'),
     (["query", "top", "1", "--key", "src", "--window", "x" * 64], "window: "),
     (["query", "heavy-hitters", "1", "--key", "src", "--threshold", "101%"], "from 0 to 1, such as 0.001 or 0.1%"),
-    (["query", "superspreaders", "1", "--key", "src"], "query superspreaders: --distinct TYPE is missing (what the"),
     (["query", "total"], "query total: ID is missing (the sketch: 1 or h2-1)"),
     (["query", "quantiles", "1", "--key", "src"], "--key: unknown option of query quantiles"),
     (["query", "heavy-changers", "1", "--key", "src", "--window", "all"], "--window: unknown option of query"),

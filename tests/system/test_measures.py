@@ -372,12 +372,30 @@ def test_a_port_scan_of_85_ports_is_85(root):
     assert ask(root, "query sketch", "src", distinct="dport", counter_key="key_num")["data"] == len(count(EVERY, "src"))
 
 
+def test_keys_are_grouped_by_a_part_of_them(root):
+    """What a plain counter keeps says as much, while it keeps all."""
+    ports = distinct_of(EVERY, "src", "dport")
+    reply = ask(root, "query superspreaders", "src_dport", group_by="src", threshold=0)
+    assert reply["data"] == ports and is_exact(reply)
+    assert list(reply["data"].values()) == sorted(ports.values(), reverse=True)
+    most = ask(root, "query superspreaders", "src_dport", group_by="src", k=1, details=True)["data"]
+    assert {key: value["distinct"] for key, value in most.items()} == {SCANNER: ports[SCANNER]}
+    assert most[SCANNER]["packets"] == count(EVERY, "src")[SCANNER]
+
+
 @pytest.mark.parametrize("fields, word", [
+    ({"group_by": "dst"}, "group_by"), ({"group_by": "src"}, "part"), ({"group_by": "nonsense"}, "group_by"),
+    ({"group_by": "src", "distinct": "dst"}, "one of them"),
     ({}, "distinct"), ({"distinct": "nonsense"}, "nonsense"), ({"distinct": ""}, "not a key type"),
     ({"distinct": "dst", "threshold": "x"}, "x"), ({"distinct": "dst", "threshold": -1}, "threshold"),
 ])
 def test_superspreaders_of_nothing_are_refused(root, fields, word):
     assert word in refused(root, "query superspreaders", sketch_id=1, counter_key_type="src", **fields)
+
+
+@pytest.mark.parametrize("type_", ["query heavy hitters", "query heavy changers"])
+def test_shares_of_packets_are_not_asked_of_distinct_things(root, type_):
+    assert "query superspreaders" in refused(root, type_, sketch_id=1, counter_key_type="src", distinct="dst")
 
 
 def test_superspreaders_beyond_exactness_are_within_their_bounds(fabric, tmp_path):

@@ -313,8 +313,9 @@ def test_a_time_before_the_counter_is_answered_from_its_begin(tree):
     """Which is in hours: its end is theirs, or now."""
     reply = ask(tree["h2"], **{"from": 0, "to": tree.first + 2})
     assert reply["status"] == 200 and reply["window"]["step_s"] == 3600
-    assert {entry["node"]: int(seconds_of(entry["from"])) for entry in reply["window"]["since"]} == dict.fromkeys(
-        SHAPE, tree.first)
+    begins = {entry["node"]: int(seconds_of(entry["from"])) for entry in reply["window"]["since"]}
+    # Nodes are configured one after the other, which may be on two sides of a second's edge.
+    assert set(begins) == set(SHAPE) and all(0 <= tree.first - begin <= 1 for begin in begins.values()), begins
     end = edges(reply["window"])[1]
     assert reply["data"] == ask(tree["h2"], **{"from": tree.first - 1, "to": end})["data"]
 
