@@ -140,10 +140,9 @@ int output_keys(const struct output *output, const json_t *request, const json_t
 
 int output_spreaders(const struct output *output, const json_t *request, const json_t *reply, struct error *err)
 {
+	const char *distinct = json_string_value(json_object_get(request, "distinct"));
 	struct keys keys;
 
-	const char *distinct = output_text(request, "distinct");
-
-	keys_read(&keys, reply, distinct && *distinct ? distinct : "keys");
+	keys_read(&keys, reply, distinct ? distinct : "keys");
 	return keys_print(output, &keys, reply, err);
 }

@@ -84,8 +84,25 @@ def pingall(fabric):
     fabric.ping_all()
 
 
+SCANNED = (8008, 8092)  # the first and the last port
+SCAN = """
+import socket, sys
+for port in range(int(sys.argv[2]), int(sys.argv[3]) + 1):
+    socket.socket().connect_ex((sys.argv[1], port))
+"""
+
+
+def scan_ports(fabric, source, destination):
+    """Tries to connect to each port, as nc -z does."""
+    first, last = SCANNED
+    print(f"{source}$ nc -z {fabric.address(destination)} {first}-{last}", flush=True)
+    result = fabric.run(source, ["/usr/bin/python3", "-c", SCAN, fabric.address(destination), str(first), str(last)])
+    if result.returncode != 0:
+        raise FabricError(f"port scan {source} -> {destination}: {result.stderr}")
+
+
 def demo(fabric):
-    """The flow size distribution of the whole network, then the heavy hitters of one host."""
+    """The flow sizes of the whole network, the heavy hitters of one host, and who scans ports."""
     count = len(fabric.node_names)
     heading(f"{count} nodes, one controller (h1), one root to talk to (h2)")
     show(fabric, "ping")
@@ -98,9 +115,15 @@ def demo(fabric):
     icmp = expect_id(show(fabric, "config", "sketch", "--interface", "INPUT", "--proto", "icmp", at="h5"))
     show(fabric, "config", "sketch-counter", icmp, "--key", "src", "--increment", "pkt", at="h5")
 
+    heading("Who scans ports: attempts to connect, by source and port")
+    attempts = expect_id(show(fabric, "config", "sketch", "--interface", "INPUT", "--proto", "tcp", "--tcp-flags",
+                              "SYN,ACK/SYN"))
+    show(fabric, "config", "sketch-counter", attempts, "--key", "src_dport")
+
     heading("Traffic")
     generate_flows(fabric)
     fabric.ping_all()
+    scan_ports(fabric, "h9", "h5")
 
     heading("The answers: the whole network, through the root, largest first")
     show(fabric, "query", "heavy-hitters", udp, "--key", "src_dst", "--threshold", "0")
@@ -110,6 +133,16 @@ def demo(fabric):
     expected = {f"{fabric.address(source)},{fabric.address(destination)}" for source, destination in FLOWS}
     if set(list(flows)[:len(FLOWS)]) != expected:
         raise FabricError(f"the largest flows should be {sorted(expected)}")
+    show(fabric, "query", "flow-sizes", udp, "--key", "src_dst")
+    show(fabric, "query", "total", udp)
+
+    heading("The scanner, and how many ports it tried")
+    show(fabric, "query", "superspreaders", attempts, "--key", "src_dport", "--group-by", "src")
+    question = {"type": "query superspreaders", "sketch_id": attempts, "counter_key_type": "src_dport",
+                "group_by": "src", "threshold": 20}
+    scanners = expect_complete(fabric.ask(question), count)
+    if scanners != {fabric.address("h9"): SCANNED[1] - SCANNED[0] + 1}:
+        raise FabricError(f"h9 alone should have tried {SCANNED[1] - SCANNED[0] + 1} ports: {scanners}")
 
     heading("One host, h5: each of its peers sent one echo request and one reply")
     show(fabric, "query", "heavy-hitters", icmp, "--key", "src", "--threshold", "0", at="h5")
