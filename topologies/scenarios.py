@@ -138,9 +138,8 @@ def demo(fabric):
 
     heading("The scanner, and how many ports it tried")
     show(fabric, "query", "superspreaders", attempts, "--key", "src_dport", "--group-by", "src")
-    question = {"type": "query superspreaders", "sketch_id": attempts, "counter_key_type": "src_dport",
-                "group_by": "src", "threshold": 20}
-    scanners = expect_complete(fabric.ask(question), count)
+    scanners = expect_complete(fabric.ask({"type": "query superspreaders", "sketch_id": attempts,
+                                           "counter_key_type": "src_dport", "group_by": "src", "threshold": 20}), count)
     if scanners != {fabric.address("h9"): SCANNED[1] - SCANNED[0] + 1}:
         raise FabricError(f"h9 alone should have tried {SCANNED[1] - SCANNED[0] + 1} ports: {scanners}")
 
