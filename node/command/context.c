@@ -238,15 +238,27 @@ int context_drop_sketch(struct context *context, struct store_sketch *sketch, st
 	return result;
 }
 
+/* For the first seal, which would otherwise take memory on the packet path; without it, it does. */
+static void context_give_spare(struct feed *feed, const struct store_sketch *sketch,
+			       const struct store_counter *counter)
+{
+	struct sketch *spare = sketch_create(&counter->params, NULL);
+
+	if (spare)
+		capture_give_spare(feed->capture, sketch->number, counter->number, spare);
+}
+
 int context_add_counter(struct context *context, const struct store_sketch *sketch, const struct store_counter *counter,
 			struct error *err)
 {
 	for (size_t i = 0; i < station_count(context->station); i++) {
 		struct feed *feed = station_feed(context->station, i);
 
-		if (feed->capture && sketch->feeds >> i & 1 &&
-		    capture_add_counter(feed->capture, sketch->number, counter->number, &counter->params, err) < 0)
+		if (!feed->capture || !(sketch->feeds >> i & 1))
+			continue;
+		if (capture_add_counter(feed->capture, sketch->number, counter->number, &counter->params, err) < 0)
 			return -1;
+		context_give_spare(feed, sketch, counter);
 	}
 	return 0;
 }
