@@ -109,9 +109,6 @@ void packet_key_plan_init(struct packet_key_plan *plan, const struct flowkey_typ
  * length. */
 uint8_t packet_key_plan_write(const struct packet_key_plan *plan, const struct packet *packet, uint8_t *bytes);
 
-/* The same for one packet, with a plan of its own. */
-void packet_key_write(const struct packet *packet, const struct flowkey_type *type, uint8_t *bytes);
-
 /* Builds the packet's key of a type; all types fit every packet. */
 void packet_key(const struct packet *packet, const struct flowkey_type *type, struct flowkey *key);
 

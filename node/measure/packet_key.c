@@ -119,14 +119,6 @@ uint8_t packet_key_plan_write(const struct packet_key_plan *plan, const struct p
 	return cut->len;
 }
 
-void packet_key_write(const struct packet *packet, const struct flowkey_type *type, uint8_t *bytes)
-{
-	struct packet_key_plan plan;
-
-	packet_key_plan_init(&plan, type);
-	packet_key_plan_write(&plan, packet, bytes);
-}
-
 void packet_key(const struct packet *packet, const struct flowkey_type *type, struct flowkey *key)
 {
 	uint8_t bytes[BATCH_STRIDE_MAX] = {0};

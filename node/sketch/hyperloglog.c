@@ -48,11 +48,6 @@ void hyperloglog_reset(struct hyperloglog *hll)
 	memset(hll->registers, 0, hll->register_count);
 }
 
-unsigned int hyperloglog_precision(const struct hyperloglog *hll)
-{
-	return hll->precision;
-}
-
 static unsigned int rank_max(const struct hyperloglog *hll)
 {
 	return 64 - hll->precision + 1;

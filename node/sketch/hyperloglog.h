@@ -21,7 +21,6 @@ struct hyperloglog;
 struct hyperloglog *hyperloglog_create(unsigned int precision, struct error *err);
 void hyperloglog_destroy(struct hyperloglog *hll);
 void hyperloglog_reset(struct hyperloglog *hll);
-unsigned int hyperloglog_precision(const struct hyperloglog *hll);
 
 /* Adds hashes[i] for each bit i of mask. No allocation. */
 void hyperloglog_add(struct hyperloglog *hll, const uint64_t *hashes, uint64_t mask);

@@ -245,7 +245,7 @@ static void test_ipv6_payload_shorter_than_its_headers_lies(void **state)
 /* Writes the packet's key into bytes full of ones, and checks that the stride is filled and nothing behind it. */
 static void assert_write(const struct packet *packet, const struct flowkey_type *type, const struct flowkey *key)
 {
-	uint8_t bytes[BATCH_STRIDE_MAX + 16], direct[BATCH_STRIDE_MAX];
+	uint8_t bytes[BATCH_STRIDE_MAX + 16];
 	struct packet_key_plan plan;
 	size_t stride = batch_stride(key->len);
 
@@ -257,8 +257,6 @@ static void assert_write(const struct packet *packet, const struct flowkey_type 
 		assert_int_equal(bytes[i], 0);
 	for (size_t i = stride; i < sizeof(bytes); i++)
 		assert_int_equal(bytes[i], 0xff);
-	packet_key_write(packet, type, direct);
-	assert_memory_equal(direct, bytes, stride);
 }
 
 /* The key of all fields, cut down by flowkey, is the key of every other type. */
