@@ -508,6 +508,21 @@ def wmre(histogram, truth):
     return sum(abs(a - b) for a, b in zip(found, truth)) / sum((a + b) / 2 for a, b in zip(found, truth))
 
 
+def test_the_flow_size_distribution_of_a_made_trace_is_that_of_a_counter_that_holds_it(fabric):
+    """The same packets in two counters: one keeps all flows, and so knows their sizes; the other is of 1 MiB."""
+    top = fabric.start("h2", source="synth:packets=800000,flows=60000,zipf=1.0,seed=11",
+                       options=("--insecure", "--memory-total", "8192"))
+    for number, memory in ((1, 16 << 20), (2, 1 << 20)):
+        top.ask_ok("config sketch", interface="INPUT")
+        top.ask_ok("config sketch counter", sketch_id=number, counter_key_type="flow", memory=memory)
+    fabric.run_sources(top)
+    whole, part = (top.ask("query flow size distribution", sketch_id=number, counter_key_type="flow",
+                           timeout_s=65, timeout_ms=60000) for number in (1, 2))
+    assert whole["quality"]["exact"] and not part["quality"]["exact"], (whole, part)
+    assert whole["data"]["flows"] > 3 * 16384, "three times the sample"
+    assert wmre(part["data"]["histogram"], [entry["flows"] for entry in whole["data"]["histogram"]]) <= 0.02
+
+
 def test_the_flow_size_distribution_of_more_than_memory_holds(big):
     reply = big_ask(big, "query flow size distribution", "src")
     assert not reply["quality"]["exact"]
