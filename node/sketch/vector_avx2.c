@@ -8,6 +8,7 @@
 #include <immintrin.h>
 
 #include "aes_hash.h"
+#include "key_cut.h"
 #include "line.h"
 
 static inline uint32_t level_match(const uint32_t *fingerprints, uint32_t fingerprint)
@@ -40,18 +41,6 @@ static inline uint32_t level_less_wide(const uint64_t *counts, int64_t rank)
 
 #include "line_kernel.h"
 
-static void cut_blocks(const struct vector_cut *cut, const uint8_t *blocks, size_t count, uint8_t *keys)
-{
-	const __m128i order = _mm_loadu_si128((const __m128i *)cut->order);
-	const __m128i mask = _mm_loadu_si128((const __m128i *)cut->mask);
-
-	for (size_t at = 0; at < count * 16; at += 16) {
-		__m128i block = _mm_loadu_si128((const __m128i *)(blocks + at));
-
-		_mm_storeu_si128((__m128i *)(keys + at), _mm_and_si128(_mm_shuffle_epi8(block, order), mask));
-	}
-}
-
-const struct vector_kernels vector_avx2 = {"avx2", aes_hash_batch, cut_blocks, kernel_line_one, kernel_line_both,
+const struct vector_kernels vector_avx2 = {"avx2", aes_hash_batch, key_cut_blocks, kernel_line_one, kernel_line_both,
 					     kernel_line_find};
 #endif
