@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "../sketch_made.h"
 #include "sketch/sketch.h"
 #include "weft/limits.h"
 
@@ -112,34 +113,6 @@ static inline void feeder_add(struct feeder *feeder, const struct flowkey *key, 
 static inline void sketch_take(void *context, struct batch *batch)
 {
 	sketch_update(context, batch);
-}
-
-static inline void merge(struct sketch *into, const struct sketch *from)
-{
-	struct error err = {0};
-
-	if (sketch_merge(into, from, &err) < 0)
-		fail_msg("%s", err.text);
-}
-
-static inline struct sketch *live_make(const struct sketch_params *params)
-{
-	struct error err = {0};
-	struct sketch *sketch = sketch_create(params, &err);
-
-	if (!sketch)
-		fail_msg("%s", err.text);
-	return sketch;
-}
-
-static inline struct sketch *settled_make(const struct sketch_params *params, unsigned int scale)
-{
-	struct error err = {0};
-	struct sketch *sketch = sketch_create_merged(params, scale, &err);
-
-	if (!sketch)
-		fail_msg("%s", err.text);
-	return sketch;
 }
 
 /* The sketch as it arrives on the other side of the wire. */

@@ -70,11 +70,11 @@ static void spread_make(struct spread *spread, uint64_t seed)
 						.distinct = flowkey_type_of(FLOWKEY_DST),
 						.memory_bytes = LIMIT_SKETCH_MEMORY_MIN,
 						.seed = random_next(&spread->random)};
-	spread->all = live_make(&spread->params);
+	spread->all = sketch_make(&spread->params);
 	spread->merged = settled_make(&spread->params, 2);
 	spread->whole = settled_make(&spread->params, 2);
 	for (unsigned int i = 0; i < 2; i++) {
-		struct sketch *part = live_make(&spread->params);
+		struct sketch *part = sketch_make(&spread->params);
 
 		contacts_feed(spread, part);
 		merge(spread->merged, part);
@@ -179,13 +179,13 @@ static void test_profiles_over_seeds(void **state)
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-		struct sketch *all = live_make(&params), *merged = settled_make(&params, 1);
+		struct sketch *all = sketch_make(&params), *merged = settled_make(&params, 1);
 		const struct profile *left = sketch_profile(merged), *right = sketch_profile(all);
 		uint64_t random = seed;
 		int64_t now_ns = 0;
 
 		for (unsigned int i = 0; i < 2; i++) {
-			struct sketch *part = live_make(&params);
+			struct sketch *part = sketch_make(&params);
 
 			for (uint64_t batches = 1 + random_next(&random) % 20; batches > 0; batches--)
 				packets_feed(&random, &now_ns, part, all);

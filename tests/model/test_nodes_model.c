@@ -60,7 +60,7 @@ static struct network *network_create(uint64_t seed, uint8_t units, uint32_t mem
 						 .memory_bytes = memory,
 						 .seed = seed * 0x9e3779b97f4a7c15ULL};
 	for (unsigned int i = 0; i < NODES; i++)
-		network->nodes[i] = live_make(&network->params);
+		network->nodes[i] = sketch_make(&network->params);
 	network_feed(network, seed, is_spread);
 	return network;
 }

@@ -52,7 +52,7 @@ static struct sketch *nodes_merge(const struct traffic *traffic, unsigned int no
 					     .key = flowkey_type_of(FLOWKEY_ALL),
 					     .memory_bytes = MEMORY,
 					     .seed = traffic->seed * 0x9e3779b97f4a7c15ULL};
-	struct sketch *live = live_make(&params), *merged = settled_make(&params, SCALE);
+	struct sketch *live = sketch_make(&params), *merged = settled_make(&params, SCALE);
 	uint64_t random = traffic->seed;
 
 	for (unsigned int node = 0; node < nodes; node++) {

@@ -111,11 +111,11 @@ static struct model *model_create(const struct form *form, uint64_t seed, struct
 					       .memory_bytes = LIMIT_SKETCH_MEMORY_MIN,
 					       .seed = random_next(&model->random)};
 	strcpy(model->params.algorithm, form->algorithm);
-	model->all = live_make(&model->params);
+	model->all = sketch_make(&model->params);
 	model->merged = settled_make(&model->params, 1 + seed % 3);
 	model->whole = settled_make(&model->params, 1);
 	for (unsigned int i = 0; i < 2; i++) {
-		model->parts[i] = live_make(&model->params);
+		model->parts[i] = sketch_make(&model->params);
 		stream_feed(model, model->parts[i]);
 		merge(model->merged, model->parts[i]);
 	}

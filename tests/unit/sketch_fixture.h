@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../sketch_made.h"
 #include "sketch/sketch.h"
 #include "weft/limits.h"
 
@@ -50,34 +51,6 @@ static inline struct flowkey key_make(uint32_t number)
 
 	memcpy(key.bytes, (uint8_t[]){10, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number}, 4);
 	return key;
-}
-
-static inline struct sketch *sketch_make(const struct sketch_params *params)
-{
-	struct error err = {0};
-	struct sketch *sketch = sketch_create(params, &err);
-
-	if (!sketch)
-		fail_msg("%s", err.text);
-	return sketch;
-}
-
-static inline struct sketch *settled_make(const struct sketch_params *params, unsigned int scale)
-{
-	struct error err = {0};
-	struct sketch *sketch = sketch_create_merged(params, scale, &err);
-
-	if (!sketch)
-		fail_msg("%s", err.text);
-	return sketch;
-}
-
-static inline void merge(struct sketch *into, const struct sketch *from)
-{
-	struct error err = {0};
-
-	if (sketch_merge(into, from, &err) < 0)
-		fail_msg("%s", err.text);
 }
 
 /* So many packets of so many bytes each. */
